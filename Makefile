@@ -1,0 +1,39 @@
+# The commands of the project. Everything needed is set up on first use, into .venv and nowhere else. PYTHON=... names the
+# interpreter to do it with.
+.PHONY: help setup run test bench lint lock clean
+
+inside := .venv/bin
+ARGS ?=
+
+help:
+	@echo 'make run      sets everything up, then shows Overloop at work on real telemetry'
+	@echo 'make test     sets everything up, then runs the whole test suite'
+	@echo 'make setup    the set-up alone'
+	@echo 'make lint     ruff, mypy and the import contracts'
+	@echo 'make bench    events per second, beside a plain River loop'
+	@echo 'make lock     renews uv.lock and requirements.lock after a change of dependencies'
+
+setup: .venv/.set-up
+	@:
+
+.venv/.set-up: uv.lock requirements.lock pyproject.toml .ci/setup
+	@.ci/setup
+
+run: setup
+	@$(inside)/overloop demo $(ARGS)
+
+test: setup
+	@$(inside)/python -m pytest $(ARGS)
+
+bench: setup
+	@$(inside)/python -m bench.speed $(ARGS)
+
+lint: setup
+	@.ci/lint
+
+lock: setup
+	@$(inside)/uv lock
+	@.ci/export > requirements.lock
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
