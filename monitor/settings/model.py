@@ -1,0 +1,133 @@
+"""The settings themselves, named as in `overloop.toml`. Durations are in seconds, rates in pages a week."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from monitor.core.rules.model import Scalar, Severity
+from monitor.settings.values import (
+    Credential,
+    Duration,
+    File,
+    Listen,
+    PageRate,
+    Variable,
+    WebAddress,
+)
+
+Positive = Annotated[float, Meta(gt=0, le=100_000)]
+Megabytes = Annotated[int, Meta(ge=1, le=4096)]
+
+
+class Spool(msgspec.Struct, frozen=True, kw_only=True):
+    """How much traffic is kept for replays, and how much may come in at once."""
+
+    retain_days: Positive = 7.0
+    retain_gb: Positive = 5.0
+    segment_mb: Megabytes = 256
+    max_body_mb: Megabytes = 32  # of one post, inflated
+    max_waiting_events: Annotated[int, Meta(ge=1000)] = 5_000_000  # unobserved: beyond it posts are refused with 503
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for the models that match a pattern. The first pattern that matches counts."""
+
+    time: Literal["recorded", "event"] | None = None  # the rule clock; None: as the source asks
+    lateness: Duration = 0.0
+    false_pages: PageRate = 1.0
+    truth: Literal["complete", "positives_only"] = "complete"
+    matures: Duration = 30 * 86_400.0
+    params: dict[str, dict[str, Scalar]] = msgspec.field(default_factory=dict)  # pack -> parameter -> value
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """Where notices go. The address is a secret, so this says only where to find it."""
+
+    url_env: Variable | None = None
+    url_credential: Credential | None = None  # a file in $CREDENTIALS_DIRECTORY
+    send_resolved: bool = True
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Which receivers are told of what. The first that matches counts, and the next ones too after `continue`."""
+
+    receivers: Annotated[tuple[str, ...], Meta(min_length=1)]
+    match: dict[str, str] = msgspec.field(default_factory=dict)
+    min_severity: Severity = "low"
+    continue_: bool = False
+
+
+class Notices(msgspec.Struct, frozen=True, kw_only=True):
+    group_wait: Duration = 5.0
+    repeat_interval: Duration = 4 * 3600.0
+    acknowledge_for: Duration = 8 * 3600.0
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL elsewhere that is fetched while all is well, so that somebody notices when this machine is gone."""
+
+    url_env: Variable | None = None
+    url_credential: Credential | None = None
+    every: Duration = 60.0
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    home: File = Path()
+    listen: Listen = "127.0.0.1:8420"
+    public_url: WebAddress | None = None  # what links in messages are built from
+    tls_cert: File | None = None
+    tls_key: File | None = None
+    rules: tuple[File, ...] = ()  # folders of packs
+    single: bool = False  # one process for all
+    partitions: Annotated[int, Meta(ge=1, le=64)] = 1
+    spool: Spool = Spool()
+    models: dict[str, Model] = msgspec.field(default_factory=dict)  # glob -> what holds for it
+    receivers: dict[str, Receiver] = msgspec.field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    notices: Notices = Notices()
+    heartbeat: Heartbeat = Heartbeat()
+    log: Log = Log()
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def url(self) -> str:
+        """Where people and programs reach the daemon, without a slash at the end."""
+        if self.public_url:
+            return self.public_url
+        host = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.listen.rpartition(":")[0]  # noqa: S104
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Only programs of this machine can connect."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def to_json(self) -> dict[str, Any]:
+        """For handing them to a child process; there is no secret in them."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Settings:
+        return msgspec.convert(plain, cls, dec_hook=lambda kind, value: kind(value))

@@ -1,0 +1,61 @@
+"""What settings must be together, beyond each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from monitor.core.rules.model import SEVERITIES
+from monitor.settings.errors import unknown
+from monitor.settings.model import Receiver, Route, Settings
+from monitor.settings.place import Key
+
+MATCHERS = ("severity", "pack", "rule", "model", "owner")  # and labels.NAME
+NOTIFY = "notify"  # the receiver that $OVERLOOP_NOTIFY makes
+
+
+def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Key, str]]:
+    """What is wrong, each as the key concerned and a sentence."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        there, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
+        yield (there,), f"{missing} is missing: TLS needs both tls_cert and tls_key."
+    for name, file in (("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
+        if file and (problem := _unreadable(file)):
+            yield (name,), f"{name} names {file}, which cannot be read: {problem}."
+    for folder in settings.rules:
+        if not folder.is_dir():
+            yield ("rules",), f"rules names {folder}, which is not a folder."
+    if environ.get("OVERLOOP_NOTIFY") and NOTIFY in settings.receivers:
+        yield ("receivers", NOTIFY), f'"{NOTIFY}" is the receiver that $OVERLOOP_NOTIFY makes: call this one otherwise.'
+    for name, receiver in settings.receivers.items():
+        yield from _receiver(name, receiver)
+    for number, route in enumerate(settings.routes):
+        yield from _route(number, route, settings)
+
+
+def _receiver(name: str, receiver: Receiver) -> Iterator[tuple[Key, str]]:
+    key = ("receivers", name)
+    if not name or len(name) > 100 or not name.isprintable():
+        yield key, f"The name of a receiver has 1 to 100 printable characters; {name[:40]!a} does not."
+    if (receiver.url_env is None) == (receiver.url_credential is None):
+        yield key, f"receivers.{name} needs either url_env or url_credential: where its address is to be found."
+
+
+def _route(number: int, route: Route, settings: Settings) -> Iterator[tuple[Key, str]]:
+    key, here = ("routes", number), f"routes[{number}]"
+    for name in route.receivers:
+        if name not in settings.receivers:
+            yield (*key, "receivers"), f"{here}.receivers: " + unknown("receiver called", name, settings.receivers)
+    for matcher, pattern in route.match.items():
+        if matcher not in MATCHERS and not matcher.startswith("labels."):
+            yield (*key, "match"), f"{here}.match: " + unknown("matcher", matcher, [*MATCHERS, "labels.NAME"])
+        if matcher == "severity" and pattern not in SEVERITIES and not set(pattern) & set("*?["):
+            yield (*key, "match"), f"{here}.match: " + unknown("severity", pattern, SEVERITIES)
+
+
+def _unreadable(file: Path) -> str | None:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        return error.strerror
+    return None
