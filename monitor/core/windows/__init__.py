@@ -1,0 +1,1 @@
+"""Panes and sketches: what window rules remember."""
