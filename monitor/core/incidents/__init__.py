@@ -1,0 +1,1 @@
+"""Incidents: what a person handles."""

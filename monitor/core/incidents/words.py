@@ -1,0 +1,151 @@
+"""What an incident says: whole sentences from a rule's annotations, or from the evidence where it has none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from monitor.core.findings import Evidence
+from monitor.core.notices.clean import clean
+from monitor.core.rules.defaults import texts_of
+from monitor.core.rules.model import Absent, Detect, Pack, Rule, Windowed
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
+LIMIT: Final = 2000  # characters of a summary, meaning or action
+
+
+def clock_text(at: float) -> str:
+    """`2026-10-01 12:00:05 UTC`: a moment for people, to the second and with its zone."""
+    try:
+        return f"{_EPOCH + timedelta(seconds=math.floor(at)):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError):
+        return f"{at} seconds since 1970 UTC"
+
+
+def number_text(value: float | None) -> str:
+    """A number as people write it: four significant digits, thousands separated."""
+    if value is None or math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "more than any number" if value > 0 else "less than any number"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def duration_text(seconds: float) -> str:
+    """`10 minutes`, `36 hours`, `2 days`: in the unit in which it is a handy number."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length or seconds == length:
+            return _count(seconds / length, unit)
+    return _count(seconds, "second")
+
+
+def summary(pack: Pack, rule: Rule, model: str, evidence: Evidence) -> str:
+    """What happened: the rule's own summary, or a sentence from the evidence."""
+    given = rule.annotations.get("summary")
+    if given:
+        return filled(given, pack, rule, model, evidence)
+    return clean(sentence(rule, model, evidence), LIMIT)
+
+
+def filled(text: str, pack: Pack, rule: Rule, model: str, evidence: Evidence) -> str:
+    """An annotation with its placeholders filled in; an unknown placeholder stays as it is."""
+    values: Mapping[str, str] = {
+        "model": clean(model),
+        "column": clean(evidence.column),
+        "segment": clean(evidence.segment) or "all events",
+        "value": number_text(evidence.value),
+        "expected": number_text(evidence.expected),
+        "effect": number_text(evidence.effect),
+        "n": f"{evidence.n:,}",
+        "statistic": clean(evidence.statistic),
+        "pack": pack.name,
+        "rule": rule.name,
+    }
+    return clean(_PLACEHOLDER.sub(lambda m: values.get(m[1], m[0]), text), LIMIT, lines=True)
+
+
+def sentence(rule: Rule, model: str, evidence: Evidence) -> str:
+    """What happened, value against expectation, sample size, since when."""
+    segment, detail = clean(evidence.segment), clean(evidence.detail, 500).rstrip(".")
+    named = segment and segment not in detail and not _names_check(rule, evidence)
+    where = f" where {segment}" if named else ""
+    return f"{clean(model)}{where}: {detail or _happened(rule, evidence)} ({_basis(evidence)})."
+
+
+def comparison(evidence: Evidence) -> str:
+    """`mean of output.score where c=web is 0.43, expected 0.21 (12 events)`."""
+    where = f" where {clean(evidence.segment)}" if evidence.segment else ""
+    expected = "" if evidence.expected is None else f", expected {number_text(evidence.expected)}"
+    n = f" ({_events(evidence.n)})" if evidence.n else ""
+    if evidence.value is None and evidence.detail:
+        return f"{clean(evidence.detail, 500).rstrip('.')}{where}{n}"
+    return f"{_quantity(evidence)}{where} is {number_text(evidence.value)}{expected}{n}"
+
+
+def _happened(rule: Rule, evidence: Evidence) -> str:
+    form, value, expected = rule.form, number_text(evidence.value), number_text(evidence.expected)
+    column = clean(evidence.column)
+    if isinstance(form, Absent):
+        what = "no label" if form.truth else f"no value of {column}" if column else "nothing"
+        silent = form.seconds if evidence.value is None else round(evidence.value)
+        return f"{what} has come for {duration_text(silent)}, and {duration_text(form.seconds)} is the limit"
+    if isinstance(form, Detect):
+        if _names_check(rule, evidence):
+            column, check = clean(evidence.segment).rsplit(": ", 1)
+            return (
+                f"the data of {column} have a defect, {check.replace('_', ' ')}: {value} of them, expected {expected}"
+            )
+        return f"{_SEEN[form.kind]} {column or 'its events'}: {clean(evidence.statistic)} {value}, expected {expected}"
+    assert isinstance(form, Windowed)
+    side = "above" if form.above is not None else "below"
+    return f"{_quantity(evidence)} is {value} over {duration_text(form.over)}, {side} the limit of {expected}"
+
+
+def _quantity(evidence: Evidence) -> str:
+    """`mean of output.score`; the column once only."""
+    what, column = clean(evidence.statistic) or "value", clean(evidence.column)
+    return f"{what} of {column}" if column and column not in what else what
+
+
+def _names_check(rule: Rule, evidence: Evidence) -> bool:
+    """The segments of a quality rule are `column: check`."""
+    return isinstance(rule.form, Detect) and rule.form.kind == "quality" and ": " in evidence.segment
+
+
+_SEEN: Final[Mapping[str, str]] = {
+    "shift": "the distribution has changed of",
+    "harm": "the model has become worse in",
+    "anomaly": "unusual combinations of values came in",
+    "outlier": "an extreme value came in",
+    "quality": "the data is not as it was in",
+}
+
+
+def _basis(evidence: Evidence) -> str:
+    seen = f"seen at {clock_text(evidence.at)}"
+    return f"{_events(evidence.n)}, {seen}" if evidence.n else seen
+
+
+def _events(n: int) -> str:
+    return "1 event" if n == 1 else f"{n:,} events"
+
+
+def _count(value: float, unit: str) -> str:
+    text = f"{value:.0f}" if value == int(value) else f"{value:.1f}"
+    return f"{text} {unit}{'' if text == '1' else 's'}"
+
+
+def meaning(pack: Pack, rule: Rule, model: str, evidence: Evidence) -> str:
+    """What it means and what it does not: the rule's own words, or those of its form."""
+    return filled(texts_of(rule).meaning, pack, rule, model, evidence)
+
+
+def action(pack: Pack, rule: Rule, model: str, evidence: Evidence) -> str:
+    """What to do: the rule's own words, or those of its form."""
+    return filled(texts_of(rule).action, pack, rule, model, evidence)

@@ -1,0 +1,70 @@
+"""A notice: one message owed to one target, with the reason it is owed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from monitor.core.rules.model import Severity
+
+Reason = Literal[
+    "opened",  # a person is needed
+    "again",  # it came back before anybody had closed it
+    "worsened",
+    "repeat",  # still open and unacknowledged after repeat_interval
+    "expired",  # an acknowledgement ran out
+    "escalated",
+    "acknowledged",
+    "recovered",
+    "closed",
+    "reopened",
+    "watch_ended",
+    "test",
+]
+NoticeState = Literal["pending", "sending", "delivered", "retry", "dead", "unknown", "cancelled"]
+Outcome = Literal["delivered", "retry", "dead", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`key` is unique: (incident, reason, occurrence, step, target). A key recorded once is never owed again."""
+
+    key: str
+    incident: str
+    target: str  # a receiver's name
+    reason: Reason
+    occurrence: int
+    repeat: int
+    created_at: float
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A name and where it leads. The address itself is a secret and never leaves `delivery`."""
+
+    name: str
+    kind: str = "apprise"
+    send_resolved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """First match wins unless `continue_`. `matchers` compare severity, pack, rule, model, labels.* and owner."""
+
+    receivers: tuple[str, ...]
+    matchers: Mapping[str, str] = field(default_factory=dict)  # name -> glob
+    min_severity: Severity = "low"
+    continue_: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who is told, when. Durations in seconds."""
+
+    receivers: tuple[Receiver, ...] = ()
+    routes: tuple[Route, ...] = ()
+    group_wait: float = 5.0
+    repeat_interval: float = 4 * 3600.0
+    acknowledge_for: float = 8 * 3600.0  # how long an acknowledgement stands by default

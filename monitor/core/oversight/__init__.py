@@ -1,0 +1,1 @@
+"""Oversight: what people may do beyond handling an incident: gates and overrides."""

@@ -1,0 +1,1 @@
+"""Loops: what runs as long as the daemon does."""

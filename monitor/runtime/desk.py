@@ -1,0 +1,40 @@
+"""The desk: the one way by which people change anything, and the keeper of people's deadlines.
+
+Every action is one transaction: load, ask the machine, write the changes with their audit entries, raise `desk_seq`
+so that a decision made meanwhile is made again, and leave the marks that the pump is to place.
+"""
+
+from __future__ import annotations
+
+from monitor.core.incidents.deadlines import next_due, sweep
+from monitor.runtime.desk_base import Clock, DeskBase
+from monitor.runtime.desk_errors import Conflict, DeskError, Forbidden, NotFound, Refused
+from monitor.runtime.desk_incidents import IncidentActions
+from monitor.runtime.desk_steering import Steering
+from monitor.store.ledger import bump_desk, load_view
+
+__all__ = ["Clock", "Conflict", "Desk", "DeskBase", "DeskError", "Forbidden", "NotFound", "Refused"]
+
+
+class Desk(IncidentActions, Steering):
+    """People's actions and deadlines. Safe to share between threads: it keeps nothing between calls."""
+
+    def deadlines(self, now: float) -> float | None:
+        """Do what is due by daemon time `now` and answer when to come again (None: when something happens).
+
+        Acknowledgements that ran out, quiet periods, watches that ended, calls after their wait, repeats, and what a
+        silence held back. Writes one transaction, and none at all when nothing is due. Raises LedgerUnavailable.
+        """
+        book = self.book()
+        with self.database.read() as connection:
+            view = load_view(connection, 0, now)
+        if sweep(view, book, self.policy, now):
+            with self.database.write(now) as tx:
+                view = load_view(tx.connection, 0, now)
+                changes = sweep(view, book, self.policy, now)
+                if changes:
+                    tx.apply(changes)
+                    bump_desk(tx)
+            view.absorb(changes)
+            self.told()
+        return next_due(view, book, self.policy, now)
