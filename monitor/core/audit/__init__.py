@@ -1,0 +1,1 @@
+"""The audit log's shape: kinds of entry, canonical bytes, Merkle tree."""

@@ -1,0 +1,118 @@
+"""Every model ever seen or expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from monitor.store import rows
+from monitor.store.database import Transaction
+from monitor.store.errors import Unknown
+from monitor.store.tables import models as table
+from monitor.store.upsert import upsert
+
+_VERSIONS: Final = 50  # remembered per model, the newest
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSeen:
+    """What the bank knows of a model after a step: `events` and times since it was first seen, kinds by column path.
+
+    `versions` and `columns` may be all or only what is new.
+    """
+
+    model: str
+    first_seen: float
+    last_seen: float | None
+    events: int
+    versions: Sequence[str] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+_KNOWN: Final = select(table).where(table.c.model == bindparam("m"))
+_COUNT: Final = (
+    update(table)
+    .where(table.c.model == bindparam("m"))
+    .values({name: bindparam(f"new_{name}") for name in ("first_seen", "last_seen", "events")})
+)
+
+
+def see_models(tx: Transaction, seen: Sequence[ModelSeen]) -> None:
+    """Keep what a step saw. A column's kind that is recorded already stays: only people change it."""
+    for item in seen:
+        name = rows.clean(item.model, 200)
+        known = tx.connection.execute(_KNOWN, {"m": name}).mappings().one_or_none()
+        merged = _merge(item, known)
+        if known is None or any(merged[part] != known[part] for part in ("versions", "columns")):
+            upsert(tx.connection, table, [merged])
+        else:
+            counted = {f"new_{part}": merged[part] for part in ("first_seen", "last_seen", "events")}
+            tx.connection.execute(_COUNT, {"m": name, **counted})
+
+
+def models(connection: Connection, retired: bool = False) -> list[dict[str, Any]]:
+    """Models by name, times as RFC 3339 text; the retired ones only if asked for."""
+    wanted = select(table).order_by(table.c.model)
+    if not retired:
+        wanted = wanted.where(table.c.retired_at.is_(None))
+    return [_shown(row) for row in connection.execute(wanted).mappings()]
+
+
+def model(connection: Connection, name: str) -> dict[str, Any]:
+    """One model. Raises Unknown."""
+    row = connection.execute(select(table).where(table.c.model == name)).mappings().one_or_none()
+    if row is None:
+        raise Unknown("model", name)
+    return _shown(row)
+
+
+def retire_model(tx: Transaction, name: str, actor: str) -> None:
+    """Stop watching a model, with its audit entry. Raises Unknown; retiring twice changes nothing."""
+    known = model(tx.connection, name)
+    if known["retired_at"] is None:
+        tx.connection.execute(update(table).where(table.c.model == name).values(retired_at=tx.at))
+        tx.audit("model_retired", actor, {"model": name})
+
+
+def set_column_kind(tx: Transaction, name: str, column: str, kind: str, actor: str) -> None:
+    """Record the kind a person chose for a column, with its audit entry. Raises Unknown."""
+    columns = model(tx.connection, name)["columns"]
+    was = columns.get(column)
+    changed = rows.to_json({**columns, column: kind})
+    tx.connection.execute(update(table).where(table.c.model == name).values(columns=changed))
+    tx.audit("column_kind", actor, {"model": name, "column": column, "kind": kind, "was": was})
+
+
+def _merge(item: ModelSeen, known: rows.Row | None) -> dict[str, Any]:
+    versions, columns = list(dict.fromkeys(item.versions)), dict(item.columns)
+    first_seen, last_seen = float(item.first_seen), item.last_seen
+    if known is not None:
+        versions = [v for v in rows.from_json(known["versions"]) if v not in versions] + versions
+        columns = rows.from_json(known["columns"])
+        columns |= {path: kind for path, kind in item.columns.items() if path not in columns}
+        first_seen = min(first_seen, first_seen if known["first_seen"] is None else known["first_seen"])
+        last_seen = max((at for at in (last_seen, known["last_seen"]) if at is not None), default=None)
+    merged = {
+        "model": item.model,
+        "first_seen": first_seen,
+        "last_seen": None if last_seen is None else float(last_seen),
+        "events": int(item.events),
+        "versions": rows.to_json(versions[-_VERSIONS:]),
+        "columns": rows.to_json(columns),
+    }
+    return rows.fit("models", merged)
+
+
+def _shown(row: rows.Row) -> dict[str, Any]:
+    return {
+        "model": row["model"],
+        "first_seen": rows.shown_time(row["first_seen"]),
+        "last_seen": rows.shown_time(row["last_seen"]),
+        "events": row["events"],
+        "versions": rows.from_json(row["versions"]),
+        "columns": rows.from_json(row["columns"]),
+        "retired_at": rows.shown_time(row["retired_at"]),
+    }

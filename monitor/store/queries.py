@@ -1,0 +1,42 @@
+"""Everything that is read for people and machines, under one name. Each noun's module says more."""
+
+from __future__ import annotations
+
+from monitor.store.access import tokens, users
+from monitor.store.books import get_book
+from monitor.store.facts import get_fact
+from monitor.store.gates import gate, gates, load_gate
+from monitor.store.incidents import incident, incident_counts, incidents, load_evidence, load_incident
+from monitor.store.models import model, models
+from monitor.store.notes import notes
+from monitor.store.overrides import override, overrides
+from monitor.store.references import reference_body, references
+from monitor.store.silences import silences
+from monitor.store.trail import audit_bytes, audit_leaves, audit_page, head
+
+__all__ = [
+    "audit_bytes",
+    "audit_leaves",
+    "audit_page",
+    "gate",
+    "gates",
+    "get_book",
+    "get_fact",
+    "head",
+    "incident",
+    "incident_counts",
+    "incidents",
+    "load_evidence",
+    "load_gate",
+    "load_incident",
+    "model",
+    "models",
+    "notes",
+    "override",
+    "overrides",
+    "reference_body",
+    "references",
+    "silences",
+    "tokens",
+    "users",
+]
