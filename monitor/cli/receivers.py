@@ -1,0 +1,122 @@
+"""`overloop receivers`: who is told, and whether telling them works."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.context import Exit, fail, plain, shared, show
+
+if TYPE_CHECKING:
+    from monitor.delivery.apprise_sender import Senders
+    from monitor.delivery.protocol import Outgoing, Result
+
+app = typer.Typer(help="Who is told, and whether telling them works.", no_args_is_help=True)
+
+Config = Annotated[Path | None, typer.Option(help="overloop.toml.")]
+Output = Annotated[str, typer.Option("-o", "--output", help="table or json.")]
+
+
+@app.command("list")
+def list_(context: typer.Context, config: Config = None, output: Output = "table") -> None:
+    """All receivers with their addresses masked; exit code 1 if one of them cannot be used."""
+    urls = _addresses(context, config)
+    if not urls and output == "table":
+        typer.echo("There are no receivers: set OVERLOOP_NOTIFY to an Apprise URL, or [receivers] in overloop.toml.")
+        return
+    with _senders(urls) as senders:
+        labels = {name: sender.label for name, sender in senders.usable.items()}
+    rows = [{"receiver": n, "address": labels.get(n), "problem": senders.problems.get(n)} for n in urls]
+    show(rows, ["receiver", "address", "problem"] if senders.problems else ["receiver", "address"], output)
+    if senders.problems:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+@app.command("test")
+def test_(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The receiver's name; the one of $OVERLOOP_NOTIFY is called notify.")],
+    config: Config = None,
+    seconds: Annotated[float, typer.Option(min=1.0, max=300.0, help="How long to wait for an answer.")] = 30.0,
+    output: Output = "table",
+) -> None:
+    """Send one receiver a message that says it is a test; exit code 1 unless it was accepted."""
+    urls = _addresses(context, config)
+    if name not in urls:
+        known = f"There are: {', '.join(urls)}." if urls else "There are none."
+        fail(f'There is no receiver "{plain(name)}". {known}', Exit.USAGE)
+    with _senders({name: urls[name]}) as senders:
+        if name in senders.problems:
+            fail(senders.problems[name])
+        sender = senders.usable[name]
+        result = sender.send(_message(name), seconds)
+    if output == "json":
+        told = {"receiver": name, "address": sender.label, "outcome": result.outcome, "reason": result.reason}
+        show([], [], "json", {**told, "problem": result.problem or None})
+    else:
+        typer.echo(_sentence(name, sender.label, result), err=result.outcome != "delivered")
+    if result.outcome != "delivered":
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _addresses(context: typer.Context, config: Path | None) -> dict[str, str]:
+    """Receivers' URLs by name. They are secrets: nothing here prints one."""
+    from monitor.settings import SettingsError, load
+    from monitor.settings.secrets import addresses
+
+    try:
+        found = addresses(load({"home": shared(context).home, "config": config}), os.environ)
+    except SettingsError as problem:
+        fail(str(problem), Exit.USAGE)
+    return {name: secret.reveal() for name, secret in found.items()}
+
+
+@contextmanager
+def _senders(urls: Mapping[str, str]) -> Iterator[Senders]:
+    from monitor.delivery.apprise_pool import HelperPool
+    from monitor.delivery.apprise_sender import apprise_senders
+
+    pool = HelperPool(size=1)
+    try:
+        yield apprise_senders(urls, pool)
+    finally:
+        pool.close()
+
+
+def _message(name: str) -> Outgoing:
+    from monitor.delivery.protocol import Outgoing
+
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    body = (
+        f"This is a test message from Overloop on {socket.gethostname()} to its receiver {name}. {_who()} asked for "
+        f"it at {at}. Nothing is wrong, and nothing needs to be done."
+    )
+    return Outgoing("Test message from Overloop", body, "low", "", "test")
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in containers
+        return f"The user {os.getuid()}"
+
+
+def _sentence(name: str, label: str, result: Result) -> str:
+    if result.outcome == "delivered":
+        return f'The receiver "{name}" at {label} accepted the test message; look whether it arrived.'
+    next_ = {
+        "retry": "A real message would be tried again until it is delivered or no longer owed.",
+        "unknown": "A real page would be sent again, because a duplicate is better than silence.",
+        "dead": "A real message would be given up, because sending it again cannot help.",
+    }[result.outcome]
+    return (
+        f'The receiver "{name}" at {label} did not accept the test message ({result.reason}). {result.problem} {next_}'
+    )

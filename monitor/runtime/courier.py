@@ -1,0 +1,197 @@
+"""The courier: claims what is due, sends it, and writes what became of it. At least once, and it says so."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from secrets import token_hex
+from typing import Final, Protocol
+
+import structlog
+
+from monitor.core.changes import Silence
+from monitor.core.incidents.model import Incident
+from monitor.core.notices.model import Notice
+from monitor.core.notices.plan import Withheld, still_owed
+from monitor.core.notices.render import Links
+from monitor.delivery.protocol import Sender
+from monitor.runtime.courier_delivery import Clock, Deliverer
+from monitor.runtime.courier_targets import Targets
+from monitor.runtime.courier_terms import Delivery, Terms
+from monitor.store import outbox
+from monitor.store.database import Database, LedgerUnavailable
+from monitor.store.outbox import Claimed
+from monitor.store.silences import silences
+
+__all__ = ["Courier", "Delivery", "Terms"]
+
+log = structlog.get_logger("courier")
+
+POLL: Final = 1.0  # seconds between looks at the outbox when nobody wakes the courier
+_LOOK_AGAIN: Final = 60.0  # seconds after which a silenced notice is judged again: a silence may be ended early
+
+
+class Sleeper(Protocol):
+    def wait(self, timeout: float) -> bool: ...
+
+
+class Courier:
+    """`run` belongs to one thread. `told` hears of every attempt, from the workers' threads; `held` of every notice
+    that is not sent: "cancelled" for good, "silenced" for now.
+
+    `wake` wakes the sleeper that `run` sleeps on. `cut` ends messages on their way at once (closes the helpers) when
+    the courier stops and they take too long. `turns` and `waiting` are for the watchdog: looks at the outbox so far,
+    and what it waits for (a named wait beats the watchdog as a look does).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        senders: Mapping[str, Sender],
+        clock: Clock,
+        links: Links,
+        terms: Terms | None = None,
+        wake: Callable[[], None] = lambda: None,
+        told: Callable[[Delivery], None] = lambda _: None,
+        held: Callable[[str], None] = lambda _: None,
+        cut: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.turns, self.waiting = 0, ""
+        self._database, self._clock, self._terms = database, clock, terms or Terms()
+        self._wake, self._held, self._cut = wake, held, cut
+        self._holder = f"{os.getpid()}-{token_hex(8)}"  # a restarted process never takes itself for its predecessor
+        self._targets = Targets(self._terms.rate)
+        self._free = threading.Semaphore(self._terms.workers)
+        self._jobs: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
+        self._ending = threading.Event()
+        self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending)
+
+    def use(self, senders: Mapping[str, Sender]) -> None:
+        """From the next message on. What is on its way keeps its sender."""
+        self._deliverer.senders = senders
+
+    def run(self, stop: threading.Event, sleeper: Sleeper) -> None:
+        """Work until told to stop; then wait a bounded time for what is on its way."""
+        workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._terms.workers)]
+        for worker in workers:
+            worker.start()
+        while not stop.is_set():
+            pause = self._safe_turn()
+            self.turns += 1
+            if pause > 0.0:
+                sleeper.wait(pause)
+        self._drain(workers)
+
+    def turn(self) -> bool:
+        """Claim the notice that is due longest and hand it to a worker. False if nothing is due or nobody is free."""
+        if not self._free.acquire(blocking=False):
+            self.waiting = "receivers"
+            return False
+        claimed = None
+        try:
+            claimed = self._claim(self._clock.now())
+        finally:
+            if claimed is None:
+                self._free.release()
+        self.waiting = "" if claimed else "notices"
+        if claimed is None:
+            return False
+        self._jobs.put(claimed)
+        return True
+
+    def _safe_turn(self) -> float:
+        """Seconds to sleep after one turn. The courier is the last to die."""
+        try:
+            return 0.0 if self.turn() else self._pause()
+        except LedgerUnavailable as problem:
+            self.waiting = "ledger"
+            log.warning(str(problem), action="waiting_ledger")
+        except Exception:
+            log.exception("The courier failed in one turn and goes on.", action="courier_failed")
+        return POLL
+
+    def _claim(self, now: float) -> Claimed | None:
+        """The next notice to send. On the way, those no longer owed are cancelled and those silenced put off."""
+        while True:
+            skip = self._targets.skip(now)
+            with self._database.read() as connection:
+                due = outbox.next_due(connection, now, skip)
+                if due is None or due > now:
+                    return None
+                in_force = silences(connection, ended_after=now)
+            delayed: list[Withheld] = []
+
+            def judge(notice: Notice, incident: Incident) -> str | None:
+                return self._judge(notice, incident, in_force, now, delayed)  # noqa: B023  used within this turn
+
+            claimed = outbox.claim(self._database, now, self._holder, self._terms.lease, judge, skip)
+            if claimed is None:
+                return None
+            if not delayed:
+                self._targets.take(claimed.notice.target, now)
+                return claimed
+            until = min(delayed[0].until or now, now + _LOOK_AGAIN)
+            outbox.finish(self._database, claimed, "retry", now, until, delayed[0].reason)
+
+    def _judge(
+        self, notice: Notice, incident: Incident, in_force: Sequence[Silence], now: float, delayed: list[Withheld]
+    ) -> str | None:
+        """Why a notice is to be cancelled. One that is put off is claimed like any other, and left in `delayed`."""
+        try:
+            withheld = still_owed(notice, incident, in_force, now)
+        except Exception:  # when in doubt it is sent
+            log.exception("A notice could not be judged.", action="courier_failed", notice=notice.key)
+            return None
+        if withheld is None:
+            return None
+        how = "cancelled" if withheld.until is None else "silenced"
+        self._held(how)
+        log.info("A message is not sent.", action=f"notice_{how}", notice=notice.key, why=withheld.reason)
+        if withheld.until is None:
+            return withheld.reason
+        delayed.append(withheld)
+        return None
+
+    def _pause(self) -> float:
+        if self.waiting == "receivers":
+            return POLL  # a worker that gets free wakes the sleeper
+        now = self._clock.now()
+        with self._database.read() as connection:
+            due = outbox.next_due(connection, now, self._targets.skip(now))
+        times = [at - now for at in (due, self._targets.next_at()) if at is not None]
+        return max(0.01, min(POLL, *times)) if times else POLL
+
+    def _work(self) -> None:
+        while (claimed := self._jobs.get()) is not None:
+            result = None
+            try:
+                result = self._deliverer.deliver(claimed)
+            except Exception:  # the lease of the notice runs out and it is tried again
+                log.exception("A message could not be handled.", action="courier_failed", notice=claimed.notice.key)
+            finally:
+                self._targets.give_back(claimed.notice.target, result, self._clock.now())
+                self._free.release()
+                self._wake()
+
+    def _drain(self, workers: Sequence[threading.Thread]) -> None:
+        """No worker is waited for without end: what it still holds is owed again when its lease runs out."""
+        for _ in workers:
+            self._jobs.put(None)
+        _join(workers, self._terms.drain)
+        if any(worker.is_alive() for worker in workers):
+            self._cut()
+            _join(workers, min(2.0, self._terms.drain))
+        self._ending.set()
+        _join(workers, min(1.0, self._terms.drain))
+        left = sum(worker.is_alive() for worker in workers)
+        if left:
+            log.warning("Messages were still on their way when the courier stopped.", action="courier_left", left=left)
+
+
+def _join(threads: Sequence[threading.Thread], seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))

@@ -1,0 +1,122 @@
+"""One claimed notice: put into words, sent, and its outcome written."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import structlog
+
+from monitor.core.findings import Evidence
+from monitor.core.notices.model import Outcome
+from monitor.core.notices.render import Links, render
+from monitor.delivery.protocol import Outgoing, Result, Sender
+from monitor.runtime.courier_terms import Delivery, Terms, settle
+from monitor.store import outbox
+from monitor.store.database import Database, LedgerUnavailable
+from monitor.store.outbox import Claimed
+
+log = structlog.get_logger("courier")
+
+_MARGIN: Final = 0.1  # of the lease is kept for writing the outcome
+_AGAIN: Final = 1.0  # seconds between attempts to write it while the ledger cannot be had
+_SENTENCES: Final[Mapping[Outcome, str]] = {
+    "delivered": "A message was delivered.",
+    "retry": "A message was not delivered and will be tried again.",
+    "dead": "A message was given up.",
+    "unknown": "Nobody knows whether a message arrived.",
+}
+
+
+class Clock(Protocol):
+    def now(self) -> float: ...
+
+
+class Deliverer:
+    """Shared by the courier's workers. `senders` may be replaced at any time. After `ending` nothing is written."""
+
+    def __init__(
+        self,
+        database: Database,
+        senders: Mapping[str, Sender],
+        clock: Clock,
+        links: Links,
+        terms: Terms,
+        told: Callable[[Delivery], None],
+        ending: threading.Event,
+    ) -> None:
+        self.senders = senders
+        self._database, self._clock, self._links = database, clock, links
+        self._terms, self._told, self._ending = terms, told, ending
+
+    def deliver(self, claimed: Claimed) -> Result | None:
+        """The result as it was settled; None if nothing was sent because the lease is all but over."""
+        target = claimed.notice.target
+        left = claimed.lease_until - self._clock.now()
+        seconds = min(self._terms.deadline, left - _MARGIN * self._terms.lease)
+        if seconds <= 0.0:  # this process stood still for so long that somebody else may have it by now
+            return None
+        sender = self.senders.get(target)
+        if sender is None:
+            result = Result("dead", "clientError", None, f'The receiver "{target}" is no longer configured.')
+            return self._record(claimed, result, 0.0, "")
+        message = self._message(claimed)
+        began = time.monotonic()
+        try:
+            result = sender.send(message, seconds)
+        except Exception as error:  # a sender's promise, not trusted: a mistake in it must not lose anything
+            problem = f"The sender failed with {type(error).__name__}; the message may have arrived."
+            result = Result("unknown", "other", None, problem)
+        return self._record(claimed, result, time.monotonic() - began, sender.label)
+
+    def _message(self, claimed: Claimed) -> Outgoing:
+        notice, incident = claimed.notice, claimed.incident
+        evidence = sorted(claimed.evidence, key=_badness, reverse=True)
+        try:
+            message = render(notice, incident, evidence, self._links, (claimed.audit[0], claimed.audit[1].hex()))
+            title, body = message.title, message.body
+        except Exception:  # a page in poor words is better than none
+            log.exception("A message could not be put in words.", action="courier_failed", notice=notice.key)
+            title, body = f"Incident ({incident.severity})", f"{notice.reason}\n\nIncident: {incident.id}"
+        return Outgoing(title, body, incident.severity, incident.id, notice.reason)
+
+    def _record(self, claimed: Claimed, result: Result, seconds: float, label: str) -> Result:
+        notice = claimed.notice
+        result, retry_at = settle(claimed, result, self._clock.now(), self._terms)
+        recorded = self._finish(claimed, result, retry_at)
+        sentence = "The lease of a message ran out before its outcome was written."
+        write = log.info if result.outcome == "delivered" and recorded else log.warning
+        write(
+            _SENTENCES[result.outcome] if recorded else sentence,
+            action=f"notice_{result.outcome}" if recorded else "lease_lost",
+            receiver=notice.target,
+            address=label,
+            incident=notice.incident,
+            notice_reason=notice.reason,
+            attempt=claimed.attempt,
+            seconds=round(seconds, 3),
+            reason=result.reason,
+            problem=result.problem or None,
+        )
+        outcome, reason = result.outcome, result.reason
+        self._told(Delivery(notice.target, notice.reason, outcome, reason, claimed.attempt, seconds, recorded))
+        return result
+
+    def _finish(self, claimed: Claimed, result: Result, retry_at: float | None) -> bool:
+        """Writes the outcome as long as the lease lasts, which is another's to write after that, and the courier."""
+        while not self._ending.is_set():
+            now = self._clock.now()
+            try:
+                return outbox.finish(self._database, claimed, result.outcome, now, retry_at, result.problem or None)
+            except LedgerUnavailable as problem:
+                log.warning(str(problem), action="waiting_ledger", notice=claimed.notice.key)
+                if now >= claimed.lease_until:
+                    return False
+                self._ending.wait(_AGAIN)
+        return False
+
+
+def _badness(evidence: Evidence) -> tuple[float, float]:
+    return (-1.0 if evidence.effect is None else abs(evidence.effect), evidence.at)
