@@ -1,0 +1,1 @@
+"""The rule language: model, parse, expressions, compile, evaluate."""
