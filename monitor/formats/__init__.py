@@ -1,0 +1,1 @@
+"""Untrusted bytes into events, one format a file."""

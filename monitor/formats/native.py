@@ -1,0 +1,149 @@
+"""Our own format: checks a body of events or of truths, line by line, before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from monitor.formats import limits
+from monitor.formats.careful import Refused, check
+from monitor.formats.envelope import EVENT_SECTIONS, TRUTH_SECTIONS, Event, Truth
+from monitor.formats.secrets import Secrets
+from monitor.formats.split import split
+
+_DOUBTFUL = -1
+_REMEMBERED_KEYS = 200_000
+
+
+@dataclass(slots=True)
+class Checked:
+    """The good lines, with the model and the id of each, and for each bad one its number and a sentence."""
+
+    lines: list[bytes] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Checker:
+    """Checks lines of one kind. Not for two threads at once: it remembers the shapes it has seen.
+
+    Most lines go the quick way: typed decoding, then one look-up of the event's shape (model, version and keys). A
+    shape says whether all names are fine and nothing in it is secret, and how many opening braces a line of it has
+    when nothing is nested and no key is repeated. Whatever leaves a doubt goes the careful way.
+    """
+
+    def __init__(self, kind: Literal["events", "truth"], secrets: Secrets) -> None:
+        self._kind = kind
+        self._secrets = secrets
+        decoder: Any = msgspec.json.Decoder(Event if kind == "events" else Truth)
+        self._decode = decoder.decode
+        self._shape: Callable[[Any], tuple[Any, ...]] = _event_shape if kind == "events" else _truth_shape
+        self._sections = EVENT_SECTIONS if kind == "events" else TRUTH_SECTIONS
+        self._braces: dict[Any, int] = {}
+        self._keys = 0
+
+    def check(self, body: bytes) -> Checked:
+        """Raises `split.Unreadable` if the body has no lines to speak of."""
+        checked = Checked()
+        for number, line in split(body):
+            found = self._quick(line)
+            if found is None:
+                try:
+                    found = check(line, self._kind, self._secrets)
+                except Refused as refused:
+                    checked.rejected.append((number, str(refused)))
+                    continue
+            model, id_, kept = found
+            checked.models.append(model)
+            checked.ids.append(id_)
+            checked.lines.append(kept)
+        return checked
+
+    def _quick(self, line: bytes) -> tuple[str, str, bytes] | None:
+        """Model, id and the line as it is kept, or None if it needs the careful way."""
+        try:
+            event = self._decode(line)
+        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+            return None
+        shape = self._shape(event)
+        braces = self._braces.get(shape)
+        if braces is None:
+            braces = self._learn(shape)
+        id_ = event.id
+        if type(id_) is not str:
+            id_ = str(id_)
+        at = event.at
+        if line.count(b"{") != braces:
+            if braces == _DOUBTFUL or not _flat(event, self._sections):
+                return None
+            line = msgspec.json.encode(event)  # braces in its texts, or a repeated key that must not be kept
+        if (
+            (b"[" in line and line.count(b"[") > limits.DEPTH - 3)
+            or (b"\\" in line and b"\\u0000" in line)
+            or len(line) > limits.LINE_BYTES
+            or not 0 < len(id_) <= limits.NAME
+            or not id_.isprintable()
+            or id_.isspace()
+            or (type(at) in _NUMBERS and not limits.FIRST_SECOND <= at < limits.LAST_SECOND)
+        ):
+            return None
+        return event.model, id_, line
+
+    def _learn(self, shape: Any) -> int:
+        model, version, *sections = shape
+        size = sum(len(keys) for keys in sections if keys)
+        if self._keys + size + 1 > _REMEMBERED_KEYS:
+            self._braces.clear()
+            self._keys = 0
+        self._keys += size + 1
+        good = _good_name(model) and (type(version) is not str or _good_name(version)) and size <= limits.COLUMNS
+        good = good and any(keys is not None for keys in (sections[:2] if self._kind == "events" else sections))
+        for name, keys in zip(self._sections, sections, strict=True):
+            good = good and all(self._good_column(model, name, key) for key in keys or ())
+        present = sum(keys is not None for keys in sections)
+        self._braces[shape] = 1 + present if good else _DOUBTFUL
+        return self._braces[shape]
+
+    def _good_column(self, model: str, section: str, key: str) -> bool:
+        path = f"{section}.{key}"
+        return (
+            bool(key)
+            and key.isprintable()
+            and len(path) <= limits.PATH
+            and self._secrets.treatment(model, path) is None
+        )
+
+
+_NUMBERS = (int, float)
+
+
+def _event_shape(event: Event) -> tuple[Any, ...]:
+    inputs, output, context, truth = event.inputs, event.output, event.context, event.truth
+    return (
+        event.model,
+        event.version,
+        None if inputs is None else tuple(inputs),
+        None if output is None else tuple(output),
+        None if context is None else tuple(context),
+        None if truth is None else tuple(truth),
+    )
+
+
+def _truth_shape(truth: Truth) -> tuple[Any, ...]:
+    return truth.model, None, tuple(truth.truth)
+
+
+def _flat(event: Any, sections: tuple[str, ...]) -> bool:
+    for name in sections:
+        for value in (getattr(event, name) or {}).values():
+            if type(value) is dict or (type(value) is list and any(type(item) in (dict, list) for item in value)):
+                return False
+    return True
+
+
+def _good_name(name: str) -> bool:
+    return 0 < len(name) <= limits.NAME and name.isprintable() and not name.isspace()

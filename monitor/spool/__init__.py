@@ -1,0 +1,29 @@
+"""Durable append by partition, read after an offset, retention."""
+
+from monitor.spool.errors import SpoolBusy, SpoolDamaged, SpoolError, SpoolFull, SpoolUnusable
+from monitor.spool.model import Flags, Oldest, Post, Receipt, Record, Totals, id_hash, partition_of
+from monitor.spool.repair import set_aside
+from monitor.spool.retention import Retention
+from monitor.spool.spool import Options, Spool
+from monitor.spool.writing import Limits
+
+__all__ = [
+    "Flags",
+    "Limits",
+    "Oldest",
+    "Options",
+    "Post",
+    "Receipt",
+    "Record",
+    "Retention",
+    "Spool",
+    "SpoolBusy",
+    "SpoolDamaged",
+    "SpoolError",
+    "SpoolFull",
+    "SpoolUnusable",
+    "Totals",
+    "id_hash",
+    "partition_of",
+    "set_aside",
+]

@@ -1,0 +1,94 @@
+"""What a group of posts will add to a partition, decided before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress, groupby
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.spool.model import Post, Receipt, Record
+from monitor.spool.recent import Hashes
+
+RECORD_LINES = 2_000
+RECORD_BYTES = 4 << 20
+
+Producers = dict[str, tuple[int, bytes]]  # producer -> sequence and digest of its last post
+
+
+@dataclass(slots=True)
+class Plan:
+    """The lines of one post that are new, their hashes, and what its sender will be told."""
+
+    post: Post
+    lines: Sequence[bytes]
+    hashes: Hashes
+    receipt: Receipt
+
+
+def plan(
+    posts: Sequence[Post], known: Callable[[Hashes], npt.NDArray[np.bool_]], producers: Producers
+) -> tuple[list[Plan], Producers]:
+    """A plan per post, and the producers' numbers after them (only those that changed)."""
+    moved: Producers = {}
+    plans = [
+        _by_number(post, moved.get(post.producer or "") or producers.get(post.producer or ""), moved) for post in posts
+    ]
+    _leave_out_known_ids([p for p in plans if p.post.kind == "events" and p.lines], known)
+    return plans, moved
+
+
+def pack(plans: Sequence[Plan], partition: int, first: int, at: float) -> Iterator[tuple[Record, bytes]]:
+    """The new lines in order as records of one kind and flags, bounded in lines and bytes, with their hashes."""
+    for (kind, flags), run in groupby((p for p in plans if p.lines), lambda p: (p.post.kind, p.post.flags)):
+        same = list(run)
+        lines = [line for item in same for line in item.lines]
+        hashes = np.concatenate([item.hashes for item in same]).astype("<u8").tobytes()
+        for start, end in _cuts(lines):
+            record = Record(partition, first, end - start, kind, at, flags, b"\n".join(lines[start:end]))
+            yield record, hashes[8 * start : 8 * end]
+            first = record.end
+
+
+def _cuts(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    start = size = 0
+    for end, length in enumerate(map(len, lines)):
+        if end > start and (end - start >= RECORD_LINES or size + length > RECORD_BYTES):
+            yield start, end
+            start, size = end, 0
+        size += length
+    yield start, len(lines)
+
+
+def _by_number(post: Post, last: tuple[int, bytes] | None, moved: Producers) -> Plan:
+    """Take the whole post, or none of it if its producer has sent this number before."""
+    hashes = np.frombuffer(b"".join(post.hashes), dtype="<u8").astype(np.uint64)
+    if post.producer is None:
+        return Plan(post, post.lines, hashes, Receipt(len(post.lines), 0))
+    if last is None or post.sequence > last[0]:
+        moved[post.producer] = (post.sequence, post.digest)
+        return Plan(post, post.lines, hashes, Receipt(len(post.lines), 0))
+    conflict = post.sequence == last[0] and post.digest != last[1]
+    return Plan(post, (), hashes[:0], Receipt(0, 0 if conflict else len(post.lines), conflict))
+
+
+def _leave_out_known_ids(plans: list[Plan], known: Callable[[Hashes], npt.NDArray[np.bool_]]) -> None:
+    if not plans:
+        return
+    together = np.concatenate([item.hashes for item in plans])
+    fresh = ~known(together)
+    if len(together) > 1:
+        first_of_each = np.zeros(len(together), dtype=np.bool_)
+        first_of_each[np.unique(together, return_index=True)[1]] = True
+        fresh &= first_of_each
+    if fresh.all():
+        return
+    start = 0
+    for item in plans:
+        mask = fresh[start : start + len(item.lines)]
+        start += len(item.lines)
+        item.lines = list(compress(item.lines, mask.tolist()))
+        item.hashes = item.hashes[mask]
+        item.receipt = Receipt(len(item.lines), len(mask) - len(item.lines))

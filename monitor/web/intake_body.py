@@ -1,0 +1,157 @@
+"""Request bodies, read and inflated within bounds."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import zstandard
+
+from monitor.web.problems import Problem
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_PIECE = 256 << 10
+# A zstd block of four bytes may stand for 128 kB: this much input can never become more than 16 MB at once.
+_ZSTD_SLICE = 512
+_ZSTD_WINDOW = 8 << 20  # what RFC 9659 asks of HTTP
+_CODINGS = {"": "", "identity": "", "gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """body_bytes: of one post, sent and inflated. pending_bytes, pending_posts: of all that wait for an answer; as much
+    again may be under way here.
+
+    quick_bytes: larger bodies are checked beside the event loop.
+    """
+
+    body_bytes: int = 32 << 20
+    pending_bytes: int = 256 << 20
+    pending_posts: int = 20_000
+    quick_bytes: int = 256 << 10
+
+
+class GoneError(Exception):
+    """The sender hung up before its body was complete; there is nobody to answer."""
+
+
+def coding_of(headers: Mapping[str, str]) -> str:
+    """`gzip`, `zstd` or nothing. Raises Problem."""
+    named = headers.get("content-encoding", "").strip().lower()
+    if named not in _CODINGS:
+        raise Problem(
+            415,
+            f"The Content-Encoding {named[:60]!r} is not taken: send the body plain, or as gzip or zstd.",
+            {"Accept-Encoding": "gzip, zstd"},
+        )
+    return _CODINGS[named]
+
+
+class Memory:
+    """What the bodies of all posts under way may take together."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held = most, 0
+
+    @contextmanager
+    def hold(self) -> Iterator[Callable[[int], None]]:
+        """A function that takes some bytes more, or raises Problem; all are given back at the end."""
+        held = 0
+
+        def take(size: int) -> None:
+            nonlocal held
+            if self._held + size > self._most:
+                raise unavailable("More bodies are being read than memory is set aside for", 1)
+            self._held += size
+            held += size
+
+        try:
+            yield take
+        finally:
+            self._held -= held
+
+
+async def read(receive: Receive, headers: Mapping[str, str], cap: int, take: Callable[[int], None]) -> bytes:
+    """The body as it was sent; `take` is called for each part. Raises Problem and GoneError."""
+    announced = headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > cap:
+        raise too_large(cap)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise GoneError
+        part = message.get("body", b"")
+        take(len(part))
+        size += len(part)
+        if size > cap:
+            raise too_large(cap)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def inflate(data: bytes, coding: str, cap: int) -> bytes:
+    """The body as it was meant. Raises Problem: 413 as soon as there is more than `cap`, 400 if it is broken."""
+    if not coding:
+        return data
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for part in _gunzip(data) if coding == "gzip" else _unzstd(data):
+            size += len(part)
+            if size > cap:
+                raise too_large(cap)
+            parts.append(part)
+    except (zlib.error, zstandard.ZstdError) as problem:
+        raise Problem(400, f"The body is no valid {coding}: {problem}. Compress it again.") from problem
+    except EOFError as problem:
+        raise Problem(400, f"The {coding} body is cut short: send it again, whole.") from problem
+    return b"".join(parts)
+
+
+def unavailable(reason: str, seconds: int) -> Problem:
+    """Try again later; nothing was kept."""
+    return Problem(
+        503,
+        f"{reason.rstrip('.')}. Nothing of this post was kept: send it again in {seconds} s.",
+        {"Retry-After": str(seconds)},
+    )
+
+
+def too_large(cap: int) -> Problem:
+    return Problem(
+        413,
+        f"A body may have {cap / (1 << 20):g} MB, also once it is inflated: send fewer events in each post.",
+        {"Connection": "close"},
+    )
+
+
+def _gunzip(data: bytes) -> Iterator[bytes]:
+    while data:
+        member = zlib.decompressobj(wbits=31)
+        while not member.eof:
+            part = member.decompress(data, _PIECE)
+            yield part
+            data = member.unconsumed_tail
+            if not part and not data and not member.eof:
+                raise EOFError
+        data = member.unused_data
+
+
+def _unzstd(data: bytes) -> Iterator[bytes]:
+    inflater = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    frame = None
+    for start in range(0, len(data), _ZSTD_SLICE):
+        left = data[start : start + _ZSTD_SLICE]
+        while left:
+            frame = inflater.decompressobj() if frame is None or frame.eof else frame
+            yield frame.decompress(left)
+            left = frame.unused_data if frame.eof else b""
+    if frame is not None and not frame.eof:
+        raise EOFError
