@@ -59,7 +59,7 @@ def _findings(work: Casework, findings: list[Finding], seed: tuple[int, int]) ->
 
 
 def _subject_of(work: Casework, finding: Finding) -> Subject | None:
-    found = work.rule(finding.rule)
+    found = work.rule(finding.rule, finding.model)
     if found is None:
         return None
     pack, rule = found
@@ -74,7 +74,7 @@ def _level(work: Casework, level: Level, seed: tuple[int, int]) -> None:
     tracked = work.tracked(level.rule, level.model)
     if not tracked and not level.holds.any():
         return
-    found = work.rule(level.rule)
+    found = work.rule(level.rule, level.model)
     if found is None:
         return  # withdrawn: `sweep` ends the watch
     pack, rule = found

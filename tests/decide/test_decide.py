@@ -372,3 +372,15 @@ def close(engine: Engine, at: float) -> None:
     work = Casework(engine.view, engine.policy, engine.book, at)
     assert actions.close(work, engine.only, "kim") is None
     engine.view.absorb(work.finish())
+
+
+# -- params of one model --------------------------------------------------------------------------------------------
+
+
+def test_a_rule_is_decided_with_the_params_of_the_model_it_watches() -> None:
+    slow, quick = a_rule(for_=10 * MINUTE), a_rule(for_=0.0)
+    engine = Engine(slow)
+    pack = engine.book.packs[0]
+    engine.book = replace(engine.book, variants=(("fraud-eu", replace(pack, rules=(quick,))),))
+    engine.step(T0, a_level(quick, "y", T0, model="fraud-eu"), a_level(slow, "y", T0, model="fraud-us"))
+    assert [incident.model for incident in engine.incidents] == ["fraud-eu"]

@@ -45,16 +45,16 @@ class Casework:
         self.changes = Changes()
         self._tracked: dict[tuple[str, str], dict[str, RuleState]] | None = None
         self._episodes: dict[Episode, Incident] | None = None
-        self._rules: dict[str, tuple[Pack, Rule]] | None = None
+        self._rules: dict[tuple[str, str | None], tuple[Pack, Rule] | None] = {}
         self._planned: dict[str, None] = {}
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def rule(self, key: str) -> tuple[Pack, Rule] | None:
-        """The rule in force under this key."""
-        if self._rules is None:
-            self._rules = {rule.key: (pack, rule) for pack in self.book.packs for rule in pack.rules}
-        return self._rules.get(key)
+    def rule(self, key: str, model: str | None = None) -> tuple[Pack, Rule] | None:
+        """The rule in force under this key, with the params that hold for `model`."""
+        if (key, model) not in self._rules:
+            self._rules[key, model] = self.book.find(key, model)
+        return self._rules[key, model]
 
     def tracked(self, rule: str, model: str) -> dict[str, RuleState]:
         """States of one rule on one model by segment, as they are now."""
@@ -216,7 +216,7 @@ class Casework:
         self.record("no_notice", "machine", {**named(incident), "why": why})
 
     def _labels(self, incident: Incident) -> Mapping[str, str]:
-        found = self.rule(incident.key)
+        found = self.rule(incident.key, incident.model)
         return _NOBODY if found is None else found[1].labels
 
 

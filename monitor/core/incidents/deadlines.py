@@ -38,7 +38,7 @@ def next_due(view: View, book: Book, policy: Policy, at: float) -> float | None:
 
 def why_unwatched(work: Casework, rule: str, model: str) -> str | None:
     """Why a rule no longer watches a model, as a sentence; None while it does."""
-    found = work.rule(rule)
+    found = work.rule(rule, model)
     if found is None:
         return f"The rule {rule} is not in the rule book any more."
     pack, known = found
@@ -72,7 +72,7 @@ def _deadlines(view: View, book: Book, policy: Policy, incident: Incident, at: f
             yield incident.cleared_at + SETTLE
     elif incident.state == "recovered":
         yield incident.changed_at + UNSEEN_AFTER
-    found = book.find(incident.key)
+    found = book.find(incident.key, incident.model)
     labels = _NOBODY if found is None else found[1].labels
     due = owed(incident, policy, view.silences, at, view.recorded.get(incident.id, ()), labels)
     if due.notices:
