@@ -1,0 +1,1 @@
+"""Measurements. Everything printed here was measured in the same run."""

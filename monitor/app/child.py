@@ -1,0 +1,49 @@
+"""A child of `overloop run`: started as `python -m monitor.app.child front|engine`, told its settings on a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class Line:
+    """What a child tells its parent: `ready` once, then `beat` while it makes progress."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def say(self, word: str) -> None:
+        try:
+            os.write(self._descriptor, f"{word}\n".encode())
+        except OSError:
+            os._exit(1)  # the parent is gone
+
+
+def main() -> None:
+    role, instructions = sys.argv[1], json.loads(os.environ.pop("_OVERLOOP_CHILD"))
+    from monitor.app.lineage import die_with_parent
+
+    die_with_parent(instructions["parent"], instructions["line"])
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    sys.exit(_role(role)(instructions, Line(instructions["tell"]), stop))
+
+
+def _role(role: str) -> Callable[[dict[str, Any], Line, threading.Event], int]:
+    if role == "front":  # each side loads only what it needs: the front never loads River
+        from monitor.app.front import run
+
+        return run
+    from monitor.app.engine import run
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

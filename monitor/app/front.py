@@ -1,0 +1,237 @@
+"""The front process: HTTP, intake and pages. It never loads River."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import uvicorn
+
+from monitor.app.home import Home, secret_key
+from monitor.clock import Clock
+from monitor.formats.secrets import Secrets
+from monitor.runtime.books import BookRefused, Shelf
+from monitor.runtime.desk import Desk
+from monitor.settings import Settings
+from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
+from monitor.spool import Spool, partition_of
+from monitor.store import queries
+from monitor.store.database import LedgerUnavailable
+from monitor.telemetry.front import FrontMetrics
+from monitor.telemetry.share import SharedExposition
+from monitor.wake import Waker
+from monitor.web.api.machines import account
+from monitor.web.app import create_app
+from monitor.web.auth import Doorkeeper, allowed_hosts
+from monitor.web.front import Front
+from monitor.web.ingest import Intake
+from monitor.web.intake_body import Caps
+from monitor.web.problems import Problem
+
+if TYPE_CHECKING:
+    from monitor.app.child import Line
+
+log = structlog.get_logger("front")
+
+SILENT = 10.0  # seconds without a word from the engine after which it does not count as ready
+FRESH = 1.0  # seconds the numbers behind /metrics may be old
+
+
+class Server(uvicorn.Server):
+    """Leaves signals alone: they are the process's own affair."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class FrontProcess:
+    """Everything the front owns. `serve` runs until `stop` is set."""
+
+    def __init__(self, home: Home, settings: Settings, listener: socket.socket) -> None:
+        self.home, self.settings, self.listener = home, settings, listener
+        self.clock = Clock(home.path)
+        self.database = home.database()
+        self.spool = Spool.open(home.spool, settings.partitions, spool_options(settings))
+        self.shelf = Shelf(rule_folders(settings), parameters(settings), model_options(settings), settings.partitions)
+        self._take_book()
+        self.doorkeeper = Doorkeeper(self.database, self.clock.now)
+        pumps = [Waker(home.run / f"pump-{partition}.sock") for partition in range(settings.partitions)]
+        others = [Waker(home.run / name) for name in ("courier.sock", "desk.sock")]
+        self.intake = Intake(
+            self.spool,
+            self._secrets(),
+            now=self.clock.now,
+            authorise=self._authorise,
+            wake=partial(_wake, pumps),
+            partitions=settings.partitions,
+            caps=Caps(body_bytes=settings.spool.max_body_mb << 20),
+        )
+        self.desk = Desk(
+            self.database,
+            self.clock,
+            policy(settings),
+            lambda: self.shelf.current,
+            settings.url,
+            partition_of=lambda model: partition_of(model, settings.partitions),
+            told=partial(_wake, [*pumps, *others]),
+        )
+        self._numbers = _Fresh(self._accounting)
+        self.metrics = FrontMetrics(self._numbers, SharedExposition(home.run / "engine.prom").read)
+        self.front = Front(
+            home=home.path,
+            database=self.database,
+            spool=self.spool,
+            intake=self.intake,
+            desk=self.desk,
+            shelf=self.shelf,
+            doorkeeper=self.doorkeeper,
+            now=self.clock.now,
+            metrics=self.metrics.exposition,
+            engine=self.engine,
+            partitions=settings.partitions,
+            public_url=settings.url,
+            changed=self._book_changed,
+        )
+        self.app = create_app(self.front, allowed_hosts(settings.listen, settings.public_url))
+
+    def _take_book(self) -> None:
+        """The book the ledger says is in force; the parent has put it there before starting us."""
+        with self.database.read() as connection:
+            digest = queries.get_fact(connection, "book")
+        if digest is not None:
+            self.shelf.current = self.shelf.resolve(self.database, digest)
+
+    def _secrets(self) -> Secrets:
+        def kinds(model: str) -> Mapping[str, str]:
+            packs = [pack for pack in self.shelf.current.packs if pack.watches(model)]
+            return {path: s.kind for pack in packs for path, s in pack.columns.items() if s.kind is not None}
+
+        return Secrets(secret_key(self.home), kinds)
+
+    def _book_changed(self) -> None:
+        self.intake.use(self._secrets())
+
+    def _authorise(self, headers: Mapping[str, str]) -> Problem | None:
+        try:
+            identity = self.doorkeeper.bearer(headers.get("authorization", ""))
+        except LedgerUnavailable:
+            return Problem(
+                503, "The ledger cannot be read, so tokens cannot be checked; try again.", {"Retry-After": "2"}
+            )
+        if identity is None:
+            return Problem(
+                401, "Posting needs a token: send Authorization: Bearer with it.", {"WWW-Authenticate": "Bearer"}
+            )
+        if identity.role not in ("ingest", "admin"):
+            return Problem(403, f"{identity.user} is {identity.role}; posting events needs the role ingest or admin.")
+        return None
+
+    def engine(self) -> dict[str, Any]:
+        """What the engine last said of itself; `ready` only if that was lately."""
+        try:
+            word: dict[str, Any] = json.loads((self.home.run / "engine.json").read_text())
+        except (OSError, ValueError):
+            return {"ready": False}
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - word.pop("boottime", 0.0)
+        return {**word, "ready": bool(word.get("ready")) and 0.0 <= age < SILENT}
+
+    def _accounting(self) -> dict[str, int | float]:
+        numbers = {k: v for k, v in account(self.front).items() if isinstance(v, int)}
+        with self.database.read() as connection:
+            size, _ = queries.head(connection)
+        return {**numbers, "audit_records": size}
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def serve(self, stop: threading.Event, told: Callable[[str], None]) -> None:
+        """Serve until told to stop, saying `ready` and then `beat` as long as the event loop turns."""
+        config = uvicorn.Config(
+            self.app,
+            log_config=None,
+            access_log=False,
+            loop="uvloop",
+            http="httptools",
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            server_header=False,
+            ssl_certfile=None if self.settings.tls_cert is None else str(self.settings.tls_cert),
+            ssl_keyfile=None if self.settings.tls_key is None else str(self.settings.tls_key),
+        )
+        server = Server(config)
+        self.intake.start()
+        serving = asyncio.create_task(server.serve(sockets=[self.listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        told("ready")
+        while not stop.is_set() and not serving.done():
+            await asyncio.sleep(0.5)
+            told("beat")
+        server.should_exit = True
+        await serving
+
+    def stop(self) -> None:
+        """Make durable what was handed over, then close."""
+        self.intake.stop()
+        self.spool.close()
+        self.database.close()
+
+    def reload(self) -> None:
+        """As `POST /-/reload` does, for SIGHUP."""
+        try:
+            book = self.shelf.reload(self.database, self.clock.now(), "signal")
+            self._book_changed()
+            log.info("The rules were loaded.", action="reloaded", digest=book.digest)
+        except BookRefused as refused:
+            log.error(
+                "The rules were not loaded and the old ones stay in force.", action="reload_refused", why=refused.lines
+            )
+        except LedgerUnavailable as problem:
+            log.error(f"The rules were not loaded: {problem}", action="reload_refused")
+
+
+def _wake(sleepers: list[Waker]) -> None:
+    for waker in sleepers:
+        waker.wake()
+
+
+class _Fresh:
+    """The last answer of a function, at most `FRESH` seconds old; when it fails, the one before."""
+
+    def __init__(self, ask: Callable[[], dict[str, int | float]]) -> None:
+        self._ask, self._at = ask, float("-inf")
+        self._last: dict[str, int | float] = {}
+
+    def __call__(self) -> dict[str, int | float]:
+        if time.monotonic() - self._at > FRESH:
+            with contextlib.suppress(Problem, LedgerUnavailable):
+                self._last, self._at = self._ask(), time.monotonic()
+        return self._last
+
+
+def run(instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
+    """The child's main: returns its exit code."""
+    from monitor.telemetry.logs import configure_logging
+
+    settings = Settings.from_json(instructions["settings"])
+    configure_logging(settings.log.format, settings.log.level)
+    listener = socket.socket(fileno=instructions["socket"])
+    process = FrontProcess(Home(settings.home), settings, listener)
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=process.reload).start())
+    try:
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(process.serve(stop, line.say))
+    finally:
+        process.stop()
+    return 0

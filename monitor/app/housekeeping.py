@@ -1,0 +1,101 @@
+"""What the engine does by the clock: retention, checkpoints, the audit's own check, the outside heartbeat."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from monitor.runtime.restore import INDEX
+from monitor.runtime.timers import Job
+from monitor.settings.secrets import heartbeat_address
+from monitor.store import access
+from monitor.store.ledger import forget_steps
+from monitor.store.trail import keep_checkpoint
+from monitor.store.verify import verify
+
+if TYPE_CHECKING:
+    from monitor.app.engine import Engine
+
+log = structlog.get_logger("housekeeping")
+
+SESSIONS_KEPT = 30 * 86_400.0  # seconds expired sessions and login links stay readable
+
+
+def jobs(engine: Engine) -> list[Job]:
+    """The engine's timed jobs."""
+    found = [
+        Job("retention", partial(_retention, engine), every=300.0),
+        Job("checkpoint", partial(_checkpoint, engine), every=3600.0),
+        Job("witness", partial(_witness, engine), daily=(0, 0)),
+        Job("verify", partial(_verify, engine), daily=(3, 30)),
+        Job("ledger_log", engine.database.checkpoint, every=120.0),
+        Job("sessions", partial(_sessions, engine), every=86_400.0),
+        Job("clock", partial(_clock, engine), every=30.0),
+    ]
+    address = heartbeat_address(engine.settings, os.environ)
+    if address is not None:
+        found.append(
+            Job("heartbeat", partial(_heartbeat, engine, address.reveal()), every=engine.settings.heartbeat.every)
+        )
+    return found
+
+
+def _retention(engine: Engine) -> None:
+    """Unlink spool files that are old enough, never what a restart would need to read again."""
+    for pump in engine.pumps:
+        covered = pump.snapshots.covered([INDEX, *pump.bank.models])
+        safe = pump.offset_at(covered)
+        gone = engine.spool.trim(pump.partition, safe, engine.clock.now())
+        if gone:
+            oldest = engine.spool.oldest_replayable(pump.partition)
+            with engine.database.write(engine.clock.now()) as tx:
+                forget_steps(tx, pump.partition, oldest.offset)
+                tx.audit(
+                    "retention", "machine", {"partition": pump.partition, "files": len(gone), "from": oldest.offset}
+                )
+
+
+def _checkpoint(engine: Engine) -> None:
+    with engine.database.write(engine.clock.now()) as tx:
+        keep_checkpoint(tx)
+
+
+def _witness(engine: Engine) -> None:
+    """The daily line that lets whoever keeps the logs check the audit log later."""
+    with engine.database.write(engine.clock.now()) as tx:
+        size, root = keep_checkpoint(tx)
+    log.info(f"audit {size} {root.hex()[:8]}", action="witness", size=size, root=root.hex())
+
+
+def _verify(engine: Engine) -> None:
+    with engine.database.read() as connection:
+        verdict = verify(connection, None)
+    engine.metrics.house.audit_verified(verdict.code == 0, engine.clock.now())
+    if verdict.code != 0:
+        log.error(verdict.sentence, action="audit_verify_failed")
+
+
+def _sessions(engine: Engine) -> None:
+    now = engine.clock.now()
+    with engine.database.write(now) as tx:
+        access.forget_tokens(tx, now - SESSIONS_KEPT)
+
+
+def _clock(engine: Engine) -> None:
+    jump = engine.clock.check()
+    engine.metrics.house.clock_jump(0.0 if jump is None else jump.seconds)
+    if jump is not None:
+        log.warning(
+            f"The wall clock is {jump.seconds:+.0f} s away from daemon time, which did not follow it: set the wall "
+            "clock right, or run `overloop clock accept`.",
+            action="clock_jump",
+        )
+
+
+def _heartbeat(engine: Engine, address: str) -> None:
+    with urllib.request.urlopen(address, timeout=10.0):  # noqa: S310 - an operator's own setting
+        engine.metrics.house.heartbeat(engine.clock.now())

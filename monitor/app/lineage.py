@@ -1,0 +1,29 @@
+"""Children that cannot outlive their parent, whatever kills it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int, line: int) -> None:
+    """Tie this process to `parent`: the kernel's signal, and the end of file on the pipe `line` should that fail.
+
+    The pipe also covers a parent that died before the signal was asked for.
+    """
+    if Path("/proc/self").exists():
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=_watch, args=(line,), name="lineage", daemon=True).start()
+
+
+def _watch(line: int) -> None:
+    while os.read(line, 64):
+        pass
+    os._exit(1)

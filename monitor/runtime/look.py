@@ -1,0 +1,42 @@
+"""Looking at a bank from outside the engine: rebuilt from snapshots and steps, as a restart would, and only read."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from monitor.runtime.books import Shelf
+from monitor.runtime.restore import restore
+from monitor.spool import Spool, SpoolError, partition_of
+from monitor.store.database import Database, LedgerUnavailable
+from monitor.store.ledger import standing
+from monitor.store.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class LookError(Exception):
+    """It cannot be looked at; the text says why."""
+
+
+def look(home: Path, partitions: int, model: str) -> dict[str, Any]:
+    """What each rule of a model remembers, by rule key; empty for a model no event of which has come."""
+    if not (home / "ledger.db").exists():
+        raise LookError(f"There is no ledger in {home}: set OVERLOOP_HOME or --home.")
+    partition = partition_of(model, partitions)
+    try:
+        with Database.open(home / "ledger.db", home / "run") as database:
+            with database.read() as connection:
+                taken = standing(connection, partition)
+            if taken is None:
+                return {}
+            spool = Spool.open(home / "spool", partitions, write=False)
+            books = partial(Shelf(()).resolve, database)
+            bank = restore(
+                database, spool, Snapshots(home / "snapshots" / str(partition)), taken, partition, books
+            ).bank
+    except (LedgerUnavailable, SpoolError) as problem:
+        raise LookError(str(problem)) from problem
+    part = bank.models.get(model)
+    return {} if part is None else {key: watcher.describe() for key, watcher in part.watchers.items()}

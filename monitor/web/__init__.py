@@ -1,0 +1,1 @@
+"""The front's faces: intake, API, pages. Nothing here imports River."""

@@ -1,0 +1,107 @@
+"""What other programs ask: health, metrics, accounting, reload."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.core.times import rfc3339
+from monitor.runtime.books import BookRefused
+from monitor.store import ledger
+from monitor.store.errors import LedgerUnavailable
+from monitor.web.front import Admin, Front, Here, Viewer
+from monitor.web.problems import Problem
+
+router = APIRouter(tags=["machines"])
+PATIENCE = 20.0  # seconds `/-/engine` waits for the next step: ticks come every 15
+
+
+@router.get("/-/healthy")
+def healthy() -> dict[str, str]:
+    """The front answers."""
+    return {"status": "healthy"}
+
+
+@router.get("/-/ready")
+def ready(here: Here) -> dict[str, str]:
+    """Events are accepted and the engine has restored its memory."""
+    why = here.intake.trouble() or (None if here.engine().get("ready") else "the engine is still starting")
+    if why is not None:
+        raise Problem(503, f"Not ready: {why}.", {"Retry-After": "1"})
+    return {"status": "ready"}
+
+
+@router.get("/-/engine")
+async def engine(here: Here) -> dict[str, Any]:
+    """Answers after the next completed turn of the engine: proof that it works, not only that it lives."""
+    before = here.engine().get("turns", 0)
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        said = here.engine()
+        if said.get("turns", 0) != before and said.get("ready"):
+            return {**said, "at": rfc3339(said.get("at", 0.0))}
+        await asyncio.sleep(0.05)
+    raise Problem(503, f"The engine has not completed a turn within {PATIENCE:.0f} s; see the daemon's log.")
+
+
+@router.post("/-/reload")
+def reload(here: Here, who: Admin) -> dict[str, Any]:
+    """Load all rules, then swap; a mistake anywhere keeps the old ones."""
+    try:
+        book = here.shelf.reload(here.database, here.now(), who.user)
+        here.changed()
+    except BookRefused as refused:
+        raise Problem(
+            422, "The rules were not loaded and the old ones stay in force.", problems=refused.lines
+        ) from refused
+    return {
+        "book": book.digest,
+        "packs": [pack.name for pack in book.packs],
+        "rules": sum(len(p.rules) for p in book.packs),
+    }
+
+
+@router.get("/metrics")
+def metrics(request: Request, here: Here, _: Viewer) -> Response:
+    """Prometheus's text format."""
+    body, kind = here.metrics(request.headers.get("accept", ""))
+    return Response(body, media_type=kind)
+
+
+@router.get("/v1/accounting")
+def accounting(here: Here, _: Viewer) -> dict[str, Any]:
+    """Where each event is: received = accepted + rejected + duplicates; accepted = observed + waiting + quarantined."""
+    return account(here)
+
+
+def account(here: Front) -> dict[str, Any]:
+    """The totals of all partitions."""
+    sums: dict[str, int] = {}
+    since: list[float] = []
+    for partition in range(here.partitions):
+        try:
+            with here.database.read() as connection:
+                done = ledger.totals(connection, partition)
+        except LedgerUnavailable as problem:
+            raise Problem(503, str(problem), {"Retry-After": "5"}) from problem
+        kept = here.spool.totals(partition)  # read second: never behind what was observed
+        observed, quarantined = done.get("observed", 0), done.get("quarantined", 0)
+        found = {
+            "received": kept.received,
+            "accepted": kept.accepted,
+            "rejected": kept.rejected,
+            "duplicates": kept.duplicates,
+            "observed": observed,
+            "waiting": kept.accepted - observed - quarantined,
+            "quarantined": quarantined,
+            "refused": kept.refused + here.intake.refused_since_commit(partition),
+            "truth_received": kept.truth_received,
+            "truth_accepted": kept.truth_accepted,
+        }
+        sums = {name: sums.get(name, 0) + value for name, value in found.items()}
+        reach = here.spool.dedup_since(partition)
+        since += [reach] if reach is not None else []
+    return {**sums, "dedup_since": rfc3339(max(since)) if since else None}
