@@ -20,7 +20,7 @@ FILE = "overloop.toml"
 PREFIX = "OVERLOOP_"
 # Variables with our prefix that are no settings: read by the CLI, the client and the policy.
 OTHERS = ("CONFIG", "NOTIFY", "TOKEN", "URL")
-TABLES = ("spool", "notices", "heartbeat", "log")  # whose keys the environment may set, too
+TABLES = ("spool", "notices", "heartbeat", "digest", "log")  # whose keys the environment may set, too
 
 
 def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

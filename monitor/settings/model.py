@@ -77,6 +77,13 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     every: Duration = 60.0
 
 
+class Digest(msgspec.Struct, frozen=True, kw_only=True):
+    """A daily summary: what is open, what closed by itself, what low severities said without paging anybody."""
+
+    receivers: tuple[str, ...] = ()  # nobody: there is no digest
+    hour: Annotated[int, Meta(ge=0, le=23)] = 8  # UTC
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal["auto", "json", "console"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -97,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     notices: Notices = Notices()
     heartbeat: Heartbeat = Heartbeat()
+    digest: Digest = Digest()
     log: Log = Log()
 
     @property

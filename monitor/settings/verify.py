@@ -29,6 +29,9 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[t
         yield ("receivers", NOTIFY), f'"{NOTIFY}" is the receiver that $OVERLOOP_NOTIFY makes: call this one otherwise.'
     for name, receiver in settings.receivers.items():
         yield from _receiver(name, receiver)
+    for name in settings.digest.receivers:
+        if name not in settings.receivers and name != NOTIFY:
+            yield ("digest", "receivers"), "digest.receivers: " + unknown("receiver called", name, settings.receivers)
     for number, route in enumerate(settings.routes):
         yield from _route(number, route, settings)
 
