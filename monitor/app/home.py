@@ -17,6 +17,8 @@ from monitor.store.reserve import Reserve
 from monitor.web.auth import digest, new_secret
 
 ADMIN = "admin"
+TOKEN_FILE = "token file"  # the label of the admin's token
+SHORTEST = 20  # characters of a secret that can be meant
 PATIENCE = 15.0  # seconds to wait for a daemon that is going away
 
 
@@ -102,7 +104,7 @@ def lock(home: Home) -> int:
 
 def fill(home: Home) -> None:
     """Ledger, token and keys of a fresh home; an old one is only checked. Raises SchemaMismatch."""
-    if not home.ledger.exists():
+    if schema.revision(home.ledger) is None:  # no ledger, or one whose making was cut short
         schema.upgrade(home.ledger, home.run)
     schema.check(home.ledger)
     _secret(home.key)
@@ -115,28 +117,55 @@ def fill(home: Home) -> None:
 
 
 def _admin(home: Home, tx: Transaction, now: float) -> None:
-    """The admin's token: a file only its owner reads. A lost file gets a new token; a file put there is honoured."""
-    if not home.token.exists():
-        _write_secret(home.token, new_secret() + "\n")
-    secret = home.token.read_text().strip()
+    """The admin's token: a file only its owner reads, and the only one of its kind in force.
+
+    A lost or unfinished file gets a new token; another that is put there takes the place of the one before.
+    """
+    secret = _read_secret(home.token)
+    if secret is None:
+        secret = new_secret()
+        _write_secret(home.token, secret + "\n")
+    for token in access.tokens(tx.connection):
+        if token.label == TOKEN_FILE and token.hash != digest(secret):
+            access.revoke_token(tx, token.id, "machine")
     if access.find(tx.connection, digest(secret), "api", now) is None:
-        token = access.Token(str(uuid.uuid4()), digest(secret), "api", ADMIN, "admin", "token file", now)
-        access.create_token(tx, token, "machine")
+        made = access.Token(str(uuid.uuid4()), digest(secret), "api", ADMIN, "admin", TOKEN_FILE, now)
+        access.create_token(tx, made, "machine")
 
 
 def _secret(path: Path) -> bytes:
     """The key of keyed hashes, made once."""
+    key = _read_secret(path)
+    if key is None:
+        key = secrets.token_hex(32)
+        _write_secret(path, key + "\n")
+    try:
+        return bytes.fromhex(key)
+    except ValueError:
+        raise HomeError(f"The key in {path} is not hexadecimal: put the file of a backup back in its place.") from None
+
+
+def _read_secret(path: Path) -> str | None:
+    """What a secret's file holds; None if there is none, or so little that its writing must have been cut short."""
     if not path.exists():
-        _write_secret(path, secrets.token_hex(32) + "\n")
-    return bytes.fromhex(path.read_text().strip())
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    return text if len(text) >= SHORTEST else None
 
 
 def _write_secret(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    """Whole or not at all, whatever happens meanwhile."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def secret_key(home: Home) -> bytes:

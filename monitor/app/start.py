@@ -34,6 +34,7 @@ class StartError(Exception):
 
 def run(settings: Settings) -> int:
     """`overloop run`: returns its exit code. Raises StartError, HomeError, SchemaMismatch, SettingsError."""
+    os.umask(0o077)  # events, tokens and the ledger are nobody else's, however the folder was made
     addresses(settings, os.environ)  # a receiver without an address is told now, not when it is needed
     home = make(settings.home)
     held = lock(home)

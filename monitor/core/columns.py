@@ -88,7 +88,7 @@ class Columns:
         for row, value in enumerate(values):
             if value is MISSING or value is None:
                 continue
-            sample.append(value)
+            sample.append(_plain(value))  # as it would come back from a snapshot: a restart must not change the guess
             if len(sample) == SAMPLE:
                 self.kinds[path] = infer(path, sample)
                 self.known_at[path] = int(batch.offsets[row])
@@ -101,7 +101,7 @@ class Columns:
             "kinds": dict(self.kinds),
             "known_at": dict(self.known_at),
             "fixed": dict(self._fixed),
-            "samples": {path: [_plain(v) for v in values] for path, values in self._samples.items()},
+            "samples": {path: list(values) for path, values in self._samples.items()},
             "overflow": self.overflow,
         }
 

@@ -58,8 +58,8 @@ class Doorkeeper:
     def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Identity | None:
         """The identity behind a request, or None if it shows nothing valid."""
         scheme, _, secret = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and secret:
-            return self._find(secret.strip(), "token")
+        if scheme.lower() == "bearer" and (secret := secret.strip()):
+            return self._find(secret, "token")
         session = cookies.get(COOKIE)
         return self._find(session, "session") if session else None
 

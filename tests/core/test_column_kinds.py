@@ -122,3 +122,15 @@ def test_a_missing_value_is_a_segment_of_its_own() -> None:
     segments = Segments(("inputs.a", "inputs.b"))
     segments.codes(batch({"inputs.a": ["x", None], "inputs.b": [1, MISSING]}))
     assert segments.names == ["inputs.a=x, inputs.b=1", "inputs.a=(missing), inputs.b=(missing)"]
+
+
+@pytest.mark.parametrize("value", ["x" * 8000, [float(i) for i in range(16)] + [None]])
+def test_a_restart_in_the_middle_of_learning_does_not_change_the_guess(value: Any) -> None:
+    values = [value] * 3 + ["short"] * 30 + ["other"] * 31
+    whole, cut = Columns(), Columns()
+    whole.learn(batch({"output.answer": values}))
+    cut.learn(batch({"output.answer": values[:32]}))
+    again = Columns()
+    again.load(load(dump(cut.save())))
+    again.learn(batch({"output.answer": values[32:]}, first=32))
+    assert again.kinds == whole.kinds
