@@ -1,4 +1,4 @@
-"""The engine process: pump, desk's deadlines, courier and timers. The only one that may load River."""
+"""The engine process: pumps, desk's deadlines, courier and timers. The only one that may load River."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from monitor.app.home import Home
 from monitor.app.housekeeping import jobs
+from monitor.app.telling import Telling
 from monitor.clock import Clock
-from monitor.core.incidents.model import Incident
 from monitor.core.notices.render import Links
 from monitor.core.rules.model import Book
 from monitor.delivery.apprise_pool import HelperPool
 from monitor.delivery.apprise_sender import Senders, apprise_senders
-from monitor.runtime.books import Shelf
-from monitor.runtime.courier import Courier, Delivery
+from monitor.runtime.books import EMPTY, Shelf
+from monitor.runtime.courier import Courier
 from monitor.runtime.desk import Desk
-from monitor.runtime.pump import Done, Pump
+from monitor.runtime.pace import AGAIN, Pace, boottime
+from monitor.runtime.pump import Pump, Stopped
 from monitor.runtime.timers import Timers
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
 from monitor.settings.secrets import addresses
-from monitor.spool import Spool
+from monitor.spool import Spool, SpoolError, partition_of
 from monitor.store import outbox, queries
 from monitor.store.errors import LedgerUnavailable
 from monitor.store.ledger import Fenced
@@ -45,10 +45,14 @@ log = structlog.get_logger("engine")
 
 BEAT = 1.0  # seconds between looks at whether the loops make progress
 FENCED = 3  # exit code when another engine took over
+AT_END = 15.0  # seconds the loops may take to end
 
 
 class Engine:
-    """Everything the engine process owns. `start`, then `beat` about once a second, then `stop`."""
+    """Everything the engine process owns. `start`, then `beat` about once a second, then `stop`.
+
+    Each partition is brought back by its pump's own thread: people's deadlines and messages wait for none of it.
+    """
 
     def __init__(self, home: Home, settings: Settings) -> None:
         self.home, self.settings = home, settings
@@ -60,94 +64,127 @@ class Engine:
         self.metrics = EngineMetrics([receiver.name for receiver in self.policy.receivers])
         self.shared = SharedExposition(home.run / "engine.prom")
         self.helpers = HelperPool()
+        self.senders = Senders()
         self.stopping = threading.Event()
         self.failure: str | None = None
         self.fenced = False
-        self.pumps: list[Pump] = []
+        self._pumps: dict[int, Pump] = {}
+        self._paces = {partition: Pace() for partition in range(settings.partitions)}  # while they are brought back
         self._threads: list[threading.Thread] = []
-        self._seen: dict[str, int] = {}
+        self._beaten: dict[str, int] = {}
         self._desk_turns = 0
-        self._courier_sleeper = Sleeper(home.run / "courier.sock")
-        self._desk_sleeper = Sleeper(home.run / "desk.sock")
-        self._pump_sleepers = [Sleeper(pump_socket(home, p)) for p in range(settings.partitions)]
-        self._wake_courier = Waker(home.run / "courier.sock").wake
-        self._wake_desk = Waker(home.run / "desk.sock").wake
-        self.desk = Desk(self.database, self.clock, self.policy, self._book, settings.url, told=self._desk_told)
+        self._sleepers = {name: Sleeper(home.run / f"{name}.sock") for name in self._loops()}
+        self._wakers = {name: Waker(home.run / f"{name}.sock") for name in self._loops()}
+        self.desk = Desk(
+            self.database,
+            self.clock,
+            self.policy,
+            self._book,
+            settings.url,
+            partition_of=self._partition_of,
+            told=partial(self._wake, "courier", *map(pump_name, self._paces)),
+            partitions=settings.partitions,
+        )
+        self.telling = Telling(self.metrics, partial(self._wake, "desk", "courier"), self.clock)
         self.courier: Courier | None = None  # once its receivers' addresses are checked
         self.timers = Timers(jobs(self), self.metrics.house.job)
+        self.say()
+
+    @property
+    def pumps(self) -> list[Pump]:
+        """Those whose partition has been brought back."""
+        return list(self._pumps.values())
+
+    @property
+    def ready(self) -> bool:
+        return len(self._pumps) == len(self._paces) and not self.stopping.is_set()
+
+    def _loops(self) -> list[str]:
+        return ["desk", "courier", *(pump_name(partition) for partition in self._paces)]
+
+    def _partition_of(self, model: str) -> int:
+        return partition_of(model, self.settings.partitions)
 
     def _book(self) -> Book:
-        return self.pumps[0].bank.book if self.pumps else self.shelf.current
+        """The rule book that is in force."""
+        with self.database.read() as connection:
+            digest = queries.get_fact(connection, "book")
+        return EMPTY if digest is None else self.shelf.resolve(self.database, digest)
+
+    def _wake(self, *names: str) -> None:
+        for name in names:
+            self._wakers[name].wake()
 
     # -- life ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Restore every partition, then let the loops run."""
-        for partition in range(self.settings.partitions):
-            books = partial(self.shelf.resolve, self.database)
-            snapshots = Snapshots(self.home.snapshots / str(partition), report=log.warning)
-            self.pumps.append(
-                Pump(self.database, self.spool, snapshots, self.clock, books, self.policy, partition, self._told)
-            )
-        for pump, sleeper in zip(self.pumps, self._pump_sleepers, strict=True):
-            self._run(f"pump-{pump.partition}", partial(pump.run, self.stopping, sleeper))
+        """Let the loops run."""
         self._run("desk", self._deadlines)
         self._run("courier", self._couriering)
+        for partition in self._paces:
+            self._run(pump_name(partition), partial(self._pumping, partition))
         self.timers.start()
 
     def stop(self) -> None:
         """End the loops: the pumps write snapshots, the courier gives back what it has not sent."""
         self.stopping.set()
+        self.say()
         self.timers.stop()
-        for wake in (
-            self._wake_courier,
-            self._wake_desk,
-            *(Waker(pump_socket(self.home, p.partition)).wake for p in self.pumps),
-        ):
-            wake()
+        self._wake(*self._loops())
+        until = time.monotonic() + AT_END
         for thread in self._threads:
-            thread.join(15.0)
+            thread.join(max(0.0, until - time.monotonic()))
         self.helpers.close()
-        self.say(ready=False)
+        for sleeper in self._sleepers.values():
+            sleeper.close()
         self.database.close()
 
     def _run(self, name: str, work: Callable[[], None]) -> None:
         def guarded() -> None:
             try:
                 work()
+            except Stopped:
+                pass
             except Fenced as fenced:
                 self.fenced, self.failure = True, str(fenced)
             except Exception as problem:
                 log.exception(f"The loop {name} failed; the engine is started again.", action="loop_failed", loop=name)
-                self.failure = f"{name}: {type(problem).__name__}"
+                self.failure = f"The loop {name} failed with {type(problem).__name__}."
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def beat(self) -> bool:
-        """Whether every loop has made progress since the last call, or waits for something with a name."""
-        turns = {f"pump-{p.partition}": p.pace.turns for p in self.pumps}
-        turns |= {"desk": self._desk_turns}
+        """Whether every loop has made progress since the last call that said so, or waits for something named."""
+        beats = {pump_name(p): self._pace(p).beats for p in self._paces} | {"desk": self._desk_turns}
         if self.courier is not None:
-            turns["courier"] = self.courier.turns
-        moved = all(turns[name] != self._seen.get(name) for name in turns)
+            beats["courier"] = self.courier.turns
+        moved = all(count != self._beaten.get(name) for name, count in beats.items())
         if moved:
-            self._seen = turns
-        self.say(ready=True)
+            self._beaten = beats
+        self.say()
         self.metrics.publish(self.shared.write)
         return moved
 
-    def say(self, ready: bool) -> None:
-        """Leave word for the front: how far we are."""
+    def _pace(self, partition: int) -> Pace:
+        pump = self._pumps.get(partition)
+        return self._paces[partition] if pump is None else pump.pace
+
+    def say(self) -> None:
+        """Leave word for the front: how far we are. `began` is when the last completed turn began, of all pumps."""
+        paces = [self._pace(partition) for partition in self._paces]
         word = {
-            "ready": ready,
+            "ready": self.ready,
             "pid": os.getpid(),
-            "turns": min((p.pace.turns for p in self.pumps), default=0),
+            "turns": min(pace.turns for pace in paces),
+            "began": min(pace.began for pace in paces),
             "seq": max((p.seq for p in self.pumps), default=0),
             "at": max((p.bank.at for p in self.pumps), default=0.0),
-            "waiting": ", ".join(p.pace.waiting for p in self.pumps if p.pace.waiting),
-            "boottime": time.clock_gettime(time.CLOCK_BOOTTIME),
+            "waiting": ", ".join(sorted({pace.waiting for pace in paces if pace.waiting})),
+            "losses": [sentence for pump in self.pumps for sentence in pump.losses],
+            "unwatched": sum(pump.bank.unwatched for pump in self.pumps),
+            "boottime": boottime(),
         }
         path = self.home.run / "engine.json"
         draft = path.with_suffix(".tmp")
@@ -156,88 +193,87 @@ class Engine:
 
     # -- loops --------------------------------------------------------------------------------------------------
 
+    def _pumping(self, partition: int) -> None:
+        """Bring a partition back, however long that takes, then pump."""
+        pace = self._paces[partition]
+        pump = None
+        while pump is None:
+            try:
+                pump = self._pump(partition)
+            except (LedgerUnavailable, SpoolError) as problem:
+                if pace.waits("ledger" if isinstance(problem, LedgerUnavailable) else "spool"):
+                    log.error(str(problem), action=f"waiting_{pace.waiting}", partition=partition)
+                if self.stopping.wait(AGAIN):
+                    raise Stopped from None
+        self._pumps[partition] = pump
+        self.say()
+        pump.run(self._sleepers[pump_name(partition)])
+
+    def _pump(self, partition: int) -> Pump:
+        return Pump(
+            self.database,
+            self.spool,
+            Snapshots(self.home.snapshots / str(partition), report=log.warning),
+            self.clock,
+            partial(self.shelf.resolve, self.database),
+            self.policy,
+            partition,
+            self.telling.done,
+            owns=lambda model: self._partition_of(model) == partition,
+            stop=self.stopping,
+            progress=partial(self._progress, self._paces[partition]),
+            saved=self.telling.saved,
+        )
+
+    def _progress(self, pace: Pace) -> None:
+        """One more step is run again."""
+        if self.stopping.is_set():
+            raise Stopped
+        pace.waits("replay")
+
     def _deadlines(self) -> None:
         while not self.stopping.is_set():
             try:
                 now = self.clock.now()
                 due = self.desk.deadlines(now)
-                self._gauge(now)
+                self._gauge()
             except LedgerUnavailable as problem:
                 log.warning(str(problem), action="waiting_ledger")
                 due = None
             self._desk_turns += 1
             pause = 5.0 if due is None else min(5.0, max(0.05, due - self.clock.now()))
-            self._desk_sleeper.wait(pause)
+            self._sleepers["desk"].wait(pause)
 
     def _couriering(self) -> None:
         found = {name: secret.reveal() for name, secret in addresses(self.settings, os.environ).items()}
-        senders = apprise_senders(found, self.helpers) if found else Senders()
-        for name, sentence in senders.problems.items():
+        if found:
+            self.senders = apprise_senders(found, self.helpers)
+        for name, sentence in self.senders.problems.items():
             log.error(sentence, action="receiver_unusable", receiver=name)
         self.courier = Courier(
             self.database,
-            senders.all,
+            self.senders.usable,
             self.clock,
             links=Links(self.settings.url),
-            wake=self._wake_courier,
-            told=self._delivered,
+            wake=self._wakers["courier"].wake,
+            told=self.telling.delivered,
             held=self.metrics.notices.suppressed,
             cut=self.helpers.close,
         )
-        self.courier.run(self.stopping, self._courier_sleeper)
+        self.courier.run(self.stopping, self._sleepers["courier"])
 
-    # -- telling ------------------------------------------------------------------------------------------------
-
-    def _told(self, done: Done) -> None:
-        step, observation, changes = done.step, done.observation, done.changes
-        if changes:
-            self._wake_desk()
-            self._wake_courier()
-        count = self.metrics.pump
-        count.step(done.seconds, done.events, step.at, done.last_events)
-        count.evaluated(len(observation.levels), done.deciding, step.at)
-        count.quarantined(done.quarantined)
-        for finding in observation.findings:
-            count.finding(finding.rule)
-        for id_, incident in changes.incidents.items():
-            self._log_incident(id_, incident)
-
-    def _log_incident(self, id_: str, incident: Incident) -> None:
-        if incident.state == "open" and incident.changed_at == incident.opened_at:
-            self.metrics.alerts.fired(incident.key)
-        log.info(
-            incident.summary,
-            action=f"incident_{incident.state}",
-            incident=id_,
-            rule=incident.key,
-            model=incident.model,
-            severity=incident.severity,
-            stage=incident.stage,
-        )
-
-    def _desk_told(self) -> None:
-        self._wake_courier()
-        for pump in self.pumps:
-            Waker(pump_socket(self.home, pump.partition)).wake()
-
-    def _delivered(self, delivery: Delivery) -> None:
-        self.metrics.notices.attempt("apprise", delivery.target, delivery.outcome, delivery.seconds, delivery.reason)
-
-    def _gauge(self, now: float) -> None:
+    def _gauge(self) -> None:
         """Numbers that the ledger holds, refreshed with the desk's turns and never with a step."""
         with self.database.read() as connection:
             counts = outbox.counts(connection)
             oldest = outbox.oldest_pending(connection)
             by_state = queries.incident_counts(connection)
-        unfinished = sum(n for state, n in counts.items() if state in ("pending", "sending", "retry", "unknown"))
-        self.metrics.notices.outbox(unfinished, oldest)
-        states = {s: sum(n for (state, _), n in by_state.items() if state == s) for s in ("open", "acknowledged")}
-        self.metrics.alerts.now({"firing": states["open"], "acknowledged": states["acknowledged"]}, states["open"])
+        self.telling.ledger(counts, oldest, by_state)
 
 
-def pump_socket(home: Home, partition: int) -> Path:
-    """Where the pump of a partition listens for being woken."""
-    return home.run / f"pump-{partition}.sock"
+def pump_name(partition: int) -> str:
+    """What the pump of a partition is called: its thread, and the socket it is woken by."""
+    return f"pump-{partition}"
 
 
 def run(instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
@@ -248,11 +284,13 @@ def run(instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
     configure_logging(settings.log.format, settings.log.level)
     engine = Engine(Home(settings.home), settings)
     engine.start()
-    engine.say(ready=True)
-    line.say("ready")
-    while not stop.wait(BEAT) and engine.failure is None:
+    told = False
+    while not stop.wait(BEAT if told else BEAT / 10) and engine.failure is None:
         if engine.beat():
             line.say("beat")
+        if engine.ready and not told:
+            told = True
+            line.say("ready")
     engine.stop()
     if engine.failure is not None:
         log.error(engine.failure, action="engine_stops")

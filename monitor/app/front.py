@@ -17,10 +17,12 @@ import structlog
 import uvicorn
 
 from monitor.app.home import Home, secret_key
+from monitor.app.lineage import lives
 from monitor.clock import Clock
 from monitor.formats.secrets import Secrets
 from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.desk import Desk
+from monitor.runtime.pace import boottime
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
 from monitor.spool import Spool, partition_of
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("front")
 
 SILENT = 10.0  # seconds without a word from the engine after which it does not count as ready
+LOOK = 0.25  # seconds between looks at whether to stop
+BEAT = 2.0  # seconds between words to the parent
 FRESH = 1.0  # seconds the numbers behind /metrics may be old
 
 
@@ -84,6 +88,7 @@ class FrontProcess:
             settings.url,
             partition_of=lambda model: partition_of(model, settings.partitions),
             told=partial(_wake, [*pumps, *others]),
+            partitions=settings.partitions,
         )
         self._numbers = _Fresh(self._accounting)
         self.metrics = FrontMetrics(self._numbers, SharedExposition(home.run / "engine.prom").read)
@@ -101,6 +106,7 @@ class FrontProcess:
             partitions=settings.partitions,
             public_url=settings.url,
             changed=self._book_changed,
+            counts=self.metrics,
         )
         self.app = create_app(self.front, allowed_hosts(settings.listen, settings.public_url))
 
@@ -137,13 +143,13 @@ class FrontProcess:
         return None
 
     def engine(self) -> dict[str, Any]:
-        """What the engine last said of itself; `ready` only if that was lately."""
+        """What the engine last said of itself; `ready` only if that was lately and the process is still there."""
         try:
             word: dict[str, Any] = json.loads((self.home.run / "engine.json").read_text())
         except (OSError, ValueError):
             return {"ready": False}
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - word.pop("boottime", 0.0)
-        return {**word, "ready": bool(word.get("ready")) and 0.0 <= age < SILENT}
+        age = boottime() - word.pop("boottime", 0.0)
+        return {**word, "ready": bool(word.get("ready")) and 0.0 <= age < SILENT and lives(word.get("pid", 0))}
 
     def _accounting(self) -> dict[str, int | float]:
         numbers = {k: v for k, v in account(self.front).items() if isinstance(v, int)}
@@ -172,10 +178,14 @@ class FrontProcess:
         serving = asyncio.create_task(server.serve(sockets=[self.listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
-        told("ready")
+        if server.started:
+            told("ready")
+        beaten = time.monotonic()
         while not stop.is_set() and not serving.done():
-            await asyncio.sleep(0.5)
-            told("beat")
+            await asyncio.sleep(LOOK)
+            if time.monotonic() - beaten > BEAT:
+                beaten = time.monotonic()
+                told("beat")
         server.should_exit = True
         await serving
 
@@ -226,12 +236,17 @@ def run(instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
     configure_logging(settings.log.format, settings.log.level)
     listener = socket.socket(fileno=instructions["socket"])
     process = FrontProcess(Home(settings.home), settings, listener)
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=process.reload).start())
-    try:
-        import uvloop
+    serve(process, stop, line.say)
+    return 0
 
+
+def serve(process: FrontProcess, stop: threading.Event, told: Callable[[str], None]) -> None:
+    """Serve in this thread, the main one, until told to stop; SIGHUP loads the rules anew."""
+    import uvloop
+
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=process.reload, name="reload").start())
+    try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(process.serve(stop, line.say))
+            runner.run(process.serve(stop, told))
     finally:
         process.stop()
-    return 0

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.app.lineage import lives
 from monitor.clock import Clock
 from monitor.store import access, facts, schema
 from monitor.store.database import Database, Transaction
@@ -17,9 +18,10 @@ from monitor.store.reserve import Reserve
 from monitor.web.auth import digest, new_secret
 
 ADMIN = "admin"
-TOKEN_FILE = "token file"  # the label of the admin's token
+TOKEN_FILE = "token file"  # noqa: S105 - the label of the admin's token
 SHORTEST = 20  # characters of a secret that can be meant
-PATIENCE = 15.0  # seconds to wait for a daemon that is going away
+PATIENCE = 15.0  # seconds to wait for the children of a daemon that is gone
+BRIEFLY = 2.0  # seconds to wait for a daemon that is there, and may just be going
 
 
 class HomeError(Exception):
@@ -81,16 +83,17 @@ def make(path: Path) -> Home:
 def lock(home: Home) -> int:
     """Hold the home for this process and the children that inherit the descriptor. Raises HomeError if it is taken.
 
-    Waits a little: after a SIGKILL of the parent its children need a moment to end.
+    Waits for the children of a parent that is gone: they need a moment to end.
     """
     descriptor = os.open(home.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    until = time.monotonic() + PATIENCE
+    began = time.monotonic()
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > until:
-                owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            patience = BRIEFLY if owner.isdecimal() and lives(int(owner)) else PATIENCE
+            if time.monotonic() - began > patience:
                 os.close(descriptor)
                 raise HomeError(
                     f"Another daemon (process {owner or '?'}) runs on {home.path}: stop it, or give another --home."

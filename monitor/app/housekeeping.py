@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from monitor.runtime.restore import INDEX
 from monitor.runtime.timers import Job
+from monitor.settings.parts import spool_options
 from monitor.settings.secrets import heartbeat_address
+from monitor.spool import Retention
 from monitor.store import access
-from monitor.store.ledger import forget_steps
+from monitor.store.ledger import forget_steps, steps_after
 from monitor.store.trail import keep_checkpoint
 from monitor.store.verify import verify
 
@@ -28,7 +29,7 @@ SESSIONS_KEPT = 30 * 86_400.0  # seconds expired sessions and login links stay r
 def jobs(engine: Engine) -> list[Job]:
     """The engine's timed jobs."""
     found = [
-        Job("retention", partial(_retention, engine), every=300.0),
+        Job("retention", partial(retain, engine, spool_options(engine.settings).retention), every=300.0),
         Job("checkpoint", partial(_checkpoint, engine), every=3600.0),
         Job("witness", partial(_witness, engine), daily=(0, 0)),
         Job("verify", partial(_verify, engine), daily=(3, 30)),
@@ -44,19 +45,33 @@ def jobs(engine: Engine) -> list[Job]:
     return found
 
 
-def _retention(engine: Engine) -> None:
-    """Unlink spool files that are old enough, never what a restart would need to read again."""
+def retain(engine: Engine, retention: Retention) -> None:
+    """Let go of spool files and steps that are old enough, never of what a restart would need to read again."""
     for pump in engine.pumps:
-        covered = pump.snapshots.covered([INDEX, *pump.bank.models])
-        safe = pump.offset_at(covered)
-        gone = engine.spool.trim(pump.partition, safe, engine.clock.now())
-        if gone:
-            oldest = engine.spool.oldest_replayable(pump.partition)
-            with engine.database.write(engine.clock.now()) as tx:
-                forget_steps(tx, pump.partition, oldest.offset)
-                tx.audit(
-                    "retention", "machine", {"partition": pump.partition, "files": len(gone), "from": oldest.offset}
-                )
+        now, partition = engine.clock.now(), pump.partition
+        if not _overdue(engine, partition, retention, now):
+            continue
+        covered = pump.rotation.covered()
+        gone = engine.spool.trim(partition, pump.offset_at(covered), now)
+        start = engine.spool.oldest_replayable(partition).offset
+        with engine.database.write(now) as tx:
+            forget_steps(tx, partition, start, covered, now - retention.seconds)
+            if gone:
+                tx.audit("retention", "machine", {"partition": partition, "files": len(gone), "from": start})
+
+
+def _overdue(engine: Engine, partition: int, retention: Retention, now: float) -> bool:
+    """Whether anything may be old or large enough to go; to know what is covered, all snapshots are read."""
+    files = list((engine.home.spool / str(partition)).glob("*.db"))
+    if len(files) > 1:
+        oldest = engine.spool.oldest_replayable(partition).recorded_at
+        if sum(file.stat().st_size for file in files) > retention.bytes_:
+            return True
+        if oldest is not None and oldest < now - retention.seconds:
+            return True
+    with engine.database.read() as connection:
+        first = steps_after(connection, partition, 0, 1)
+    return bool(first) and first[0].at < now - 1.1 * retention.seconds  # a tenth more, so that it is worth the while
 
 
 def _checkpoint(engine: Engine) -> None:

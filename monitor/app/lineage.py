@@ -1,4 +1,4 @@
-"""Children that cannot outlive their parent, whatever kills it."""
+"""Which processes live, and children that cannot outlive their parent, whatever kills it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ def die_with_parent(parent: int, line: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     threading.Thread(target=_watch, args=(line,), name="lineage", daemon=True).start()
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there and not merely waiting to be buried. Where nobody can tell: yes."""
+    if not Path("/proc/self").exists():
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def _watch(line: int) -> None:

@@ -23,6 +23,10 @@ log = structlog.get_logger("parent")
 ROLES = ("engine", "front")
 HUNG = 60.0  # seconds without a beat after which a child is replaced
 GRACE = 20.0  # seconds a child has to stop by itself
+LOOK = 5.0  # seconds between looks at the children when none of them says anything
+EXTEND = 60.0  # seconds more that systemd is asked for while a child says that it works on its start
+OFTEN = 10.0  # seconds within which a child may end twice and be started again at once
+PAUSE = 1.0  # seconds before it is started again after that
 
 
 @dataclass(slots=True)
@@ -39,30 +43,33 @@ class Child:
 
 
 class Parent:
-    """Starts the children, restarts the one that ends, stops both. `run` returns the exit code."""
+    """Starts the children, restarts the one that ends or hangs, stops both. `run` returns the exit code."""
 
-    def __init__(self, settings: dict[str, Any], listener: socket.socket, lock: int) -> None:
-        self.settings, self.listener = settings, listener
+    def __init__(
+        self, settings: dict[str, Any], listener: socket.socket, lock: int, hung: float = HUNG, grace: float = GRACE
+    ) -> None:
+        self.settings, self.listener, self.hung, self.grace = settings, listener, hung, grace
         self.lock = lock  # children hold the home's lock too: nobody else may have it before they are gone
         self.notifier = Notifier()
         self.children: dict[str, Child] = {}
         self.selector = selectors.DefaultSelector()
         self.stopping = False
         self.announced = False
-        self._failures: dict[str, list[float]] = {role: [] for role in ROLES}
+        self._reload = False  # SIGHUP came; the front is told once it can hear
+        self._patted = float("-inf")
+        self._ends: dict[str, list[float]] = {role: [] for role in ROLES}
+        self._due: dict[str, float] = dict.fromkeys(ROLES, 0.0)  # children to be started, and when
 
     def run(self) -> int:
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wake_write)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
         self.selector.register(wake_read, selectors.EVENT_READ, None)
-        for role in ROLES:
-            self._spawn(role)
         while not self.stopping:
-            self._listen(timeout=1.0)
             self._mend()
             self._report()
+            self._listen(PAUSE if self._due else min(LOOK, self.hung / 4))
         return self._stop()
 
     # -- children -----------------------------------------------------------------------------------------------
@@ -87,80 +94,85 @@ class Parent:
         self.children[role] = child = Child(role, process, line_write, told_read)
         self.selector.register(told_read, selectors.EVENT_READ, child)
 
-    def _bury(self, child: Child) -> None:
-        self.selector.unregister(child.told)
-        os.close(child.told)
-        os.close(child.lifeline)
-
     def _mend(self) -> None:
-        """Replace a child that ended, or that has not made progress for too long."""
-        for role, child in list(self.children.items()):
-            if child.process.poll() is None and time.monotonic() - child.beat_at > HUNG:
-                log.error(
-                    f"The {role} made no progress for {HUNG:.0f} s and is replaced.", action="child_hung", role=role
-                )
+        """Bury children that ended or hang, and start those that are due."""
+        for child in list(self.children.values()):
+            if child.process.poll() is None and time.monotonic() - child.beat_at > self.hung:
+                sentence = f"The {child.role} made no progress for {self.hung:.0f} s and is replaced."
+                log.error(sentence, action="child_hung", role=child.role)
                 child.process.kill()
                 child.process.wait()
             if child.process.poll() is not None:
                 self._bury(child)
-                code = child.process.returncode
-                log.error(f"The {role} ended with code {code}; it is started again.", action="child_ended", role=role)
-                self._pause(role)
-                self._spawn(role)
-
-    def _pause(self, role: str) -> None:
-        """A child that keeps ending is started at most once a second."""
         now = time.monotonic()
-        recent = self._failures[role] = [t for t in self._failures[role] if now - t < 10.0] + [now]
-        if len(recent) > 2:
-            time.sleep(1.0)
+        for role in [role for role, at in self._due.items() if at <= now]:
+            del self._due[role]
+            self._spawn(role)
+
+    def _bury(self, child: Child) -> None:
+        """One that keeps ending is started at most once a second."""
+        role, code, now = child.role, child.process.returncode, time.monotonic()
+        log.error(f"The {role} ended with code {code}; it is started again.", action="child_ended", role=role)
+        self.selector.unregister(child.told)
+        os.close(child.told)
+        os.close(child.lifeline)
+        del self.children[role]
+        self._ends[role] = [at for at in self._ends[role] if now - at < OFTEN] + [now]
+        self._due[role] = now + (PAUSE if len(self._ends[role]) > 2 else 0.0)
 
     # -- words --------------------------------------------------------------------------------------------------
 
     def _listen(self, timeout: float) -> None:
         for key, _ in self.selector.select(timeout):
+            child: Child | None = key.data
             with contextlib.suppress(BlockingIOError):
                 data = os.read(key.fd, 4096)
-                if key.data is None:
-                    continue
-                child: Child = key.data
+                if child is None:
+                    continue  # a signal: its handler has noted it
+                if not data:  # it has closed its end, so it is ending
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        child.process.wait(PAUSE)
                 *words, child.rest = (child.rest + data).split(b"\n")
                 for word in words:
                     child.beat_at = time.monotonic()
                     child.ready = child.ready or word == b"ready"
-                if not data:
-                    time.sleep(0.05)  # ended: `_mend` sees it as soon as the kernel tells
 
     def _report(self) -> None:
-        ready = all(child.ready for child in self.children.values())
+        now = time.monotonic()
+        ready = len(self.children) == len(ROLES) and all(child.ready for child in self.children.values())
         if ready and not self.announced:
             self.announced = True
             self.notifier.ready("watching")
-        interval = self.notifier.watchdog_interval
-        if interval is not None and self.announced:
-            oldest = min(child.beat_at for child in self.children.values())
-            if time.monotonic() - oldest < interval:
-                self.notifier.watchdog()
+        front = self.children.get("front")
+        if self._reload and front is not None and front.ready:
+            self._reload = False
+            front.process.send_signal(signal.SIGHUP)
+        interval = self.notifier.watchdog_interval or EXTEND / 2
+        if now - self._patted < interval / 4 or any(now - c.beat_at > interval for c in self.children.values()):
+            return
+        self._patted = now
+        if self.announced:
+            self.notifier.watchdog()
+        else:
+            self.notifier.extend_timeout(EXTEND)
 
     def _on_signal(self, number: int, _: object) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
             self.stopping = True
-        elif number == signal.SIGHUP and "front" in self.children:
-            self.children["front"].process.send_signal(signal.SIGHUP)
+        elif number == signal.SIGHUP:
+            self._reload = True
 
     def _stop(self) -> int:
         """The front first, so that nothing more is accepted; then the engine, which writes its snapshots."""
         self.notifier.stopping()
         code = 0
-        for role in reversed(ROLES):
-            child = self.children[role]
+        for child in (self.children[role] for role in reversed(ROLES) if role in self.children):
             child.process.terminate()
             try:
-                child.process.wait(GRACE)
+                child.process.wait(self.grace)
             except subprocess.TimeoutExpired:
-                log.error(
-                    f"The {role} did not stop within {GRACE:.0f} s and was killed.", action="child_killed", role=role
-                )
+                sentence = f"The {child.role} did not stop within {self.grace:.0f} s and was killed."
+                log.error(sentence, action="child_killed", role=child.role)
                 child.process.kill()
                 child.process.wait()
                 code = 1

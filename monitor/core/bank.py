@@ -10,46 +10,83 @@ from monitor.core.modelwatch import ModelWatch
 from monitor.core.rules.model import Book
 from monitor.core.state import StateError, dump, load
 
-MAX_MODELS = 10_000
+MAX_MODELS = 2_000  # about 2 GB under the shipped packs
+FORMAT = 1
+Owns = Callable[[str], bool]
 
 
 class Bank:
-    """Models and their watchers. `unwatched` counts batches of models beyond `max_models`: they are not watched."""
+    """Models and their watchers. Models beyond `max_models`, and any new ones while it is `closed` because its memory
+    is used up, are not watched; `unwatched` counts their batches.
 
-    def __init__(self, partition: int, book: Book, max_models: int = MAX_MODELS) -> None:
+    `owns` says which models belong to this partition. `seq` and `at` are of the last step. While steps are run again,
+    a model's part may be ahead of others (`ModelWatch.as_of`), and so may what belongs to no model: a step at or
+    before `seq` changes only the parts that are behind it.
+    """
+
+    def __init__(
+        self, partition: int, book: Book, max_models: int = MAX_MODELS, owns: Owns = lambda model: True
+    ) -> None:
         self.partition = partition
         self.book = book
         self.max_models = max_models
+        self.owns = owns
         self.models: dict[str, ModelWatch] = {}
         self.unwatched = 0
-        self.at = 0.0  # daemon time of the last step
+        self.closed = False
+        self.at = 0.0
         self.seq = 0
+        self.lost: dict[str, int] = {}  # model whose part is still to be made again -> the step that first made it
 
-    def part(self, model: str, at: float) -> ModelWatch | None:
-        """The part of a model, made at its first event; None when the bank is full."""
+    def part(self, model: str, book: Book, at: float, seq: int) -> ModelWatch | None:
+        """The part of a model as of step `seq`, made when the model first appears; None if it is not watched."""
         known = self.models.get(model)
-        if known is None and len(self.models) < self.max_models:
-            known = self.models[model] = ModelWatch(model, self.book, at)
-        if known is None:
+        if known is not None:
+            return known
+        anew = seq > self.seq
+        if not self.owns(model) or not (anew or self.lost.get(model, seq + 1) <= seq):
+            return None
+        if anew and (self.closed or len(self.models) >= self.max_models):
             self.unwatched += 1
-        return known
+            return None
+        self.lost.pop(model, None)
+        made = self.models[model] = ModelWatch(model, book, at, seq)
+        return made
 
     def adopt(self, book: Book, at: float, seq: int) -> None:
         """Watch by another book from now on. Models that it expects by name are watched before their first event."""
-        self.book = book
+        if seq > self.seq:
+            self.book = book
         for part in self.models.values():
-            if part.seq < seq:
+            if part.as_of < seq:
                 part.adopt(book)
         for model in book.expected_models():
-            self.part(model, at)
+            self.part(model, book, at, seq)
 
-    def retire(self, model: str) -> None:
-        """Forget a model."""
-        self.models.pop(model, None)
+    def close(self, full: bool, seq: int) -> None:
+        """Take no more models, or take them again."""
+        if seq > self.seq:
+            self.closed = full
+
+    def retire(self, model: str, seq: int) -> None:
+        """Forget a model, unless it has been met again since."""
+        if model in self.models and self.models[model].as_of < seq:
+            del self.models[model]
+
+    def passed(self, at: float, seq: int) -> None:
+        """Step `seq` is done."""
+        if seq > self.seq:
+            self.at, self.seq = at, seq
 
     def memory(self) -> int:
         """Bytes held, estimated."""
         return sum(part.memory() for part in self.models.values())
+
+    def failures(self) -> int:
+        """How many rules are switched off because they failed, over all models."""
+        return sum(len(part.failed) for part in self.models.values())
+
+    # -- state --------------------------------------------------------------------------------------------------
 
     def dump(self, model: str) -> bytes:
         """One model's part as bytes."""
@@ -57,28 +94,41 @@ class Bank:
 
     def dump_index(self) -> bytes:
         """What belongs to the bank and to no model."""
-        names = sorted(self.models)
-        head = {"v": 1, "at": self.at, "seq": self.seq, "book": self.book.digest}
-        return dump({**head, "models": names, "unwatched": self.unwatched})
+        born = {name: part.born for name, part in self.models.items()}
+        head = {"v": FORMAT, "at": self.at, "seq": self.seq, "book": self.book.digest}
+        return dump({**head, "born": born, "unwatched": self.unwatched, "closed": self.closed})
 
     def digest(self) -> str:
-        """sha256 (hex) over all that watching remembers; the numbers of steps, which a restart adds to, left out."""
-        parts = {name: {**part.save(), "seq": 0} for name, part in self.models.items()}
-        return sha256(dump(parts)).hexdigest()
+        """sha256 (hex) over all that watching remembers of its models, whatever way it came into memory."""
+        return sha256(dump({name: part.save() for name, part in self.models.items()})).hexdigest()
 
-    def restore(self, data: bytes, books: Callable[[str], Book]) -> tuple[str, list[str]]:
-        """Put back one model's part. Answers its name and the keys of rules that start afresh. Raises StateError."""
+    def restore(self, data: bytes, seq: int, born: int, books: Callable[[str], Book]) -> list[str]:
+        """Put back one model's part, made at step `born`, as of step `seq`.
+
+        Answers the keys of rules that start afresh. Raises StateError.
+        """
         saved = load(data)
-        if not isinstance(saved, dict) or "name" not in saved:
-            raise StateError("these bytes are not a model's part of a bank")
-        part = ModelWatch(saved["name"], books(saved["book"]), saved["since"])
-        afresh = part.load(saved)
+        try:
+            part = ModelWatch(saved["name"], books(saved["book"]), saved["since"], born)
+            afresh = part.load(saved)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise StateError(f"it is no state of a model that this program can read: {problem!r}") from problem
+        part.as_of = seq
         self.models[part.name] = part
-        return part.name, afresh
+        return afresh
 
-    def restore_index(self, data: bytes, books: Callable[[str], Book]) -> list[str]:
-        """Put back what `dump_index` held. Answers the names of the models the bank had then."""
+    def restore_index(self, data: bytes, books: Callable[[str], Book]) -> dict[str, int]:
+        """Put back what `dump_index` held. Answers the models of then, each with the step that made it.
+
+        Raises StateError.
+        """
         saved: Any = load(data)
-        self.book = books(saved["book"])
-        self.at, self.seq, self.unwatched = saved["at"], saved["seq"], saved["unwatched"]
-        return list(saved["models"])
+        try:
+            if saved["v"] != FORMAT:
+                raise StateError(f"the index of the bank has version {saved['v']}, this program reads {FORMAT}")
+            self.book = books(saved["book"])
+            self.at, self.seq = saved["at"], saved["seq"]
+            self.unwatched, self.closed = saved["unwatched"], saved["closed"]
+            return {name: born for name, born in saved["born"].items() if self.owns(name)}
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise StateError(f"the index of the bank cannot be read: {problem!r}") from problem

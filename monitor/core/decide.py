@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor.core.changes import Changes
-from monitor.core.findings import Evidence, Finding, Level, Observation
+from monitor.core.findings import NO, Evidence, Finding, Level, Observation
 from monitor.core.incidents.casework import Casework, Episode, episode
 from monitor.core.incidents.conditions import Moves, advance, evidence, worst
 from monitor.core.incidents.deadlines import next_due, sweep
 from monitor.core.incidents.keys import kept_name
 from monitor.core.incidents.machine import Facts
+from monitor.core.incidents.model import RuleState
 from monitor.core.incidents.opening import ROWS, Subject, fire, worst_first
 from monitor.core.notices.model import Policy
 from monitor.core.rules.model import Book
@@ -99,6 +100,8 @@ def _scopes(moves: Moves, per_segment: bool) -> dict[str, Moves]:
         parts.setdefault(segment, Moves()).firing.append(segment)
     for state in moves.cleared:
         parts.setdefault(state.segment, Moves()).cleared.append(state)
+    for state in moves.gone:
+        parts.setdefault(state.segment, Moves()).gone.append(state)
     for segment, part in parts.items():
         part.places = {segment: moves.places[segment]} if segment in moves.places else {}
     return parts
@@ -111,9 +114,13 @@ def _scope(work: Casework, level: Level, subject: Subject, moves: Moves, seed: t
         places = worst(level, [moves.places[segment] for segment in holding], ROWS)
         rows = [evidence(level, place) for place in places]
         _link(work, level, holding, fire(work, subject, rows, seed, edge=bool(moves.fired)))
-    elif moves.cleared and not _still_fires(work, level, subject):
-        for id_ in dict.fromkeys(state.incident for state in moves.cleared):
-            _clear(work, id_)
+    elif (moves.cleared or moves.gone) and not _still_fires(work, level, subject):
+        judged = bool(moves.cleared) or (not subject.rule.per_segment and bool((level.holds == NO).any()))
+        for state in {state.incident: state for state in moves.cleared + moves.gone}.values():
+            if judged:
+                _clear(work, state.incident)
+            else:
+                _end_watch(work, level, state)
 
 
 def _link(work: Casework, level: Level, segments: list[str], id_: str) -> None:
@@ -138,6 +145,15 @@ def _still_fires(work: Casework, level: Level, subject: Subject) -> bool:
     states = work.tracked(level.rule, level.model)
     mine = (s for s in states.values() if not subject.rule.per_segment or s.segment == subject.segment)
     return any(state.firing and state.muted_since is None for state in mine)
+
+
+def _end_watch(work: Casework, level: Level, gone: RuleState) -> None:
+    """The last segment that fired is watched no more, and nothing else says how things stand."""
+    incident = work.incident(gone.incident)
+    if incident is not None:
+        what = f"its segment {gone.segment}" if gone.segment else "all events as one"
+        why = f"The rule {level.rule} no longer watches {what} on the model {level.model}."
+        work.step(incident, "watch_ended", Facts(why=why))
 
 
 def _clear(work: Casework, id_: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from monitor.core.columns import Columns
 from monitor.core.detectors.build import detector_watcher
+from monitor.core.detectors.report import clean, is_old
 from monitor.core.events import Batch, Floats
 from monitor.core.findings import Evidence, Finding, Level
 from monitor.core.joins import Join, JoinLimits
@@ -19,7 +21,6 @@ from monitor.core.rules.reads import reads
 from monitor.core.state import StateError
 from monitor.core.watcher import Mark, Watcher
 
-HISTORICAL = 3600.0  # seconds behind daemon time at which data of a source that is not live is history
 AHEAD = 60.0  # seconds a producer's clock may lead ours before it stops moving the rule clock
 VERSIONS = 20  # remembered per model
 T = TypeVar("T")
@@ -28,15 +29,17 @@ T = TypeVar("T")
 class ModelWatch:
     """Everything the bank knows of one model. Only `core.step.observe` calls the methods that change it."""
 
-    def __init__(self, name: str, book: Book, at: float) -> None:
+    def __init__(self, name: str, book: Book, at: float, born: int = 0) -> None:
         self.name = name
         self.since = at
-        self.seq = 0  # the last step this part has seen: what a snapshot is as of
+        self.born = born  # the step that made it
+        self.as_of = 0  # steps up to this one are in it: it came from a snapshot
         self.clock = -np.inf  # the rule clock: never goes back
         self.last_seen: float | None = None  # recorded_at of the newest event
         self.events = 0
         self.versions: list[str] = []
-        self.live = True  # whether the newest events came from a live source
+        self.live = True  # whether the newest event came from a live source
+        self.old = False  # whether the newest event was history when it came
         self.event_time = False
         self.columns = Columns()
         self.join: Join | None = None
@@ -61,21 +64,37 @@ class ModelWatch:
         self._adopt_join()
         self.watchers = {}
         for key, rule in self.rules.items():
-            same = key in kept and key in before and meaning(before[key]) == meaning(rule)
-            self.watchers[key] = kept[key] if same else self._build(rule)
-        self.failed = {key: why for key, why in self.failed.items() if key in self.watchers}
+            if key in before and meaning(before[key]) == meaning(rule):
+                self.watchers |= {key: kept[key]} if key in kept else {}
+            else:
+                self._start(rule)
+        self.failed = {key: why for key, why in self.failed.items() if key in self.rules}
 
     def _adopt_join(self) -> None:
         wanted = tuple(sorted({c for key in self._truthful for c in reads(self.rules[key]) if c[:6] != "truth."}))
+        limits = JoinLimits(matures=self.options.matures)
         if not self._truthful:
             self.join = None
-        elif self.join is None or self.join.columns != wanted:
-            self.join = Join(wanted, self.name, JoinLimits(matures=self.options.matures))
+        elif self.join is not None and self.join.columns == wanted:
+            self.join.limits = limits
+        else:
+            self.join = Join(wanted, self.name, limits)
+
+    def _start(self, rule: Rule) -> None:
+        """A watcher without a past; a rule that cannot be watched has failed from the start."""
+        self.failed.pop(rule.key, None)
+        made = self._guarded(rule.key, partial(self._build, rule))
+        if made is not None:
+            self.watchers[rule.key] = made
 
     def _build(self, rule: Rule) -> Watcher:
         if isinstance(rule.form, Detect):
             return detector_watcher(rule, self.name, self.columns)
         return window_watcher(rule, self.name)
+
+    def _in_order(self) -> list[tuple[str, Watcher]]:
+        """The watchers in the order of the book, whatever was built anew since."""
+        return [(key, self.watchers[key]) for key in self.rules if key in self.watchers]
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -84,29 +103,35 @@ class ModelWatch:
         clock = self._advance(batch)
         joined = self._join(batch, clock)
         findings: list[Finding] = []
-        for key, watcher in self.watchers.items():
+        for key, watcher in self._in_order():
             feed = joined if key in self._truthful else batch
             if feed is None or (feed.truth and key not in self._truthful | self._labels):
                 continue
-            rows = clock if feed.n == batch.n else np.full(feed.n, self.clock)
+            rows = clock if feed is batch else clock[np.searchsorted(batch.offsets, feed.offsets)]
             findings += self._guarded(key, partial(watcher.observe, feed, rows)) or []
         return findings
 
     def _advance(self, batch: Batch) -> Floats:
         """The rule clock of each row; afterwards `self.clock` is that of the last."""
-        by_event = self.options.time == "event" or (self.options.time is None and batch.event_time)
         if not batch.truth:
-            self.event_time, self.live = by_event, batch.live
+            self.event_time, self.live = self._by_event(batch), batch.live
+            self.old = is_old(batch, batch.n - 1)
             self.last_seen = float(batch.recorded_at[-1])
             self.events += batch.n
             self.columns.learn(batch)
             self._note_versions(batch.versions)
-        told = (
-            np.minimum(batch.at - self.options.lateness, batch.recorded_at + AHEAD) if by_event else batch.recorded_at
-        )
+        by_event = self.event_time if self.events else self._by_event(batch)
+        told = batch.recorded_at
+        if by_event:
+            told = np.minimum(batch.at - self.options.lateness, batch.recorded_at + AHEAD)
+        if by_event and batch.truth:  # a label that brings no time of its own says nothing about that of the events
+            told = np.where(batch.at == batch.recorded_at, self.clock, told)
         clock = np.maximum(np.maximum.accumulate(told), self.clock)
         self.clock = float(clock[-1])
-        return clock
+        return np.where(np.isfinite(clock), clock, batch.recorded_at)
+
+    def _by_event(self, batch: Batch) -> bool:
+        return self.options.time == "event" or (self.options.time is None and batch.event_time)
 
     def _note_versions(self, versions: list[str | None]) -> None:
         for version in dict.fromkeys(versions):
@@ -127,14 +152,13 @@ class ModelWatch:
     def assess(self, at: float) -> list[Level]:
         """The levels of this model's rules at daemon time `at`."""
         now = self.rule_time(at)
-        historical = not self.live and self.event_time and now < at - HISTORICAL
         levels: list[Level] = []
-        for key, watcher in self.watchers.items():
+        for key, watcher in self._in_order():
             absent = isinstance(self.rules[key].form, Absent)
             when = at if absent and self.live else now
             level = self._guarded(key, partial(watcher.assess, when))
             if level is not None:
-                levels.append(_as_history(level) if historical else level)
+                levels.append(replace(level, historical=True) if self.old else level)
         return levels
 
     # -- marks --------------------------------------------------------------------------------------------------
@@ -144,14 +168,11 @@ class ModelWatch:
         if mark.kind == "kinds" and mark.body is not None:
             self.columns.fix(mark.body["column"], mark.body["kind"])
             return
-        for key, watcher in list(self.watchers.items()):
-            if mark.rule is not None and mark.rule != key:
-                continue
-            if mark.kind == "rearm" and key in self.failed:
-                del self.failed[key]
-                self.watchers[key] = self._build(self.rules[key])
-                continue
-            self._guarded(key, partial(watcher.apply, mark))
+        for key in [key for key in self.rules if mark.rule in (None, key)]:
+            if key in self.watchers:
+                self._guarded(key, partial(self.watchers[key].apply, mark))
+            elif mark.kind == "rearm":
+                self._start(self.rules[key])
 
     # -- failure ------------------------------------------------------------------------------------------------
 
@@ -161,15 +182,14 @@ class ModelWatch:
         return [self._failure(key) for key in broken]
 
     def _guarded(self, key: str, call: Callable[[], T]) -> T | None:
-        """Run one watcher; one that raises is disabled, visibly, until a person re-arms its rule."""
-        if key in self.failed:
-            return None
+        """Run one watcher; one that raises is taken out, visibly, until a person re-arms its rule."""
         try:
             return call()
         except (KeyboardInterrupt, SystemExit, MemoryError):
             raise
         except BaseException as problem:  # River's Rust panics are BaseExceptions
-            self.failed[key] = f"{type(problem).__name__}: {problem}"[:300]
+            self.failed[key] = clean(f"{type(problem).__name__}: {problem}")
+            self.watchers.pop(key, None)
             self._broken.append(key)
             return None
 
@@ -194,39 +214,43 @@ class ModelWatch:
             "v": 1,
             "name": self.name,
             "since": self.since,
-            "seq": self.seq,
             "book": self.book,
             "clock": self.clock,
             "last_seen": self.last_seen,
             "events": self.events,
             "versions": list(self.versions),
             "live": self.live,
+            "old": self.old,
             "event_time": self.event_time,
             "failed": dict(self.failed),
+            "broken": list(self._broken),
             "columns": self.columns.save(),
             "join": None if self.join is None else self.join.save(),
             "watchers": {k: {"meaning": meaning(self.rules[k]), "state": w.save()} for k, w in self.watchers.items()},
         }
 
     def load(self, saved: Any) -> list[str]:
-        """Continue from `save`; answers the keys of rules that must start afresh."""
+        """Continue from `save`; answers the keys of rules that must start afresh. Raises StateError."""
         if saved["v"] != 1:
             raise StateError(f"model state has version {saved['v']}, this program reads 1")
-        for name in ("since", "seq", "clock", "last_seen", "events", "live", "event_time"):
+        for name in ("since", "clock", "last_seen", "events", "live", "old", "event_time"):
             setattr(self, name, saved[name])
-        self.versions, self.failed = list(saved["versions"]), dict(saved["failed"])
+        self.versions = list(saved["versions"])
+        self.failed = {key: why for key, why in saved["failed"].items() if key in self.rules}
+        self._broken = [key for key in saved["broken"] if key in self.failed]
+        self.watchers = {key: watcher for key, watcher in self.watchers.items() if key not in self.failed}
         self.columns.load(saved["columns"])
         if self.join is not None and saved["join"] is not None:
             self.join.load(saved["join"])
-        return [key for key in self.watchers if not self._load_watcher(key, saved["watchers"].get(key))]
+        return [key for key in list(self.watchers) if not self._load_watcher(key, saved["watchers"].get(key))]
 
     def _load_watcher(self, key: str, saved: Any) -> bool:
         if saved is None or saved["meaning"] != meaning(self.rules[key]):
             return False
         try:
             self.watchers[key].load(saved["state"])
-        except StateError:
-            self.watchers[key] = self._build(self.rules[key])
+        except Exception:  # a StateError, or a mistake in a watcher: it costs one rule its memory, not the model
+            self._start(self.rules[key])
             return False
         return True
 
@@ -238,7 +262,3 @@ def meaning(rule: Rule) -> str:
 
 def _column_settings(packs: list[Pack]) -> dict[str, Any]:
     return {path: setting for pack in packs for path, setting in pack.columns.items()}
-
-
-def _as_history(level: Level) -> Level:
-    return Level(**{**{name: getattr(level, name) for name in Level.__slots__}, "historical": True})

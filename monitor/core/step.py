@@ -9,9 +9,11 @@ from typing import Any
 from monitor.core.bank import Bank
 from monitor.core.columns import KINDS
 from monitor.core.events import Batch
-from monitor.core.findings import Observation
+from monitor.core.findings import Evidence, Finding, Observation
 from monitor.core.rules.model import Book
 from monitor.core.watcher import Mark
+
+BANK_FULL = "overloop/BankFull"  # names a finding that belongs to no rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +37,63 @@ def observe(bank: Bank, step: Step, batches: Iterable[Batch], books: Callable[[s
     """Run one step over the bank. Depends on the step and its records, and on nothing else.
 
     `books` resolves a digest. Marks come first, then events in the order given, then the levels of every model that
-    was touched (of all models when the step holds a tick). A model that has seen the step already (restored from
-    a later snapshot than others) is left alone. Findings are ordered by batch, then rule, then row;
-    detectors that failed come last.
+    was touched (of all models when the step holds a tick). A model that has seen the step already (it was restored
+    from a later snapshot than others) is left alone. Findings are ordered by batch, then rule, then row; detectors
+    that failed come last, and the bank's own finding after them.
     """
-    found = Observation()
-    touched: dict[str, None] = {}
+    found, touched = Observation(), dict[str, None]()
+    book = bank.book if step.book == bank.book.digest else books(step.book)
     for mark in step.marks:
-        _apply(bank, step, mark, books, touched)
-    skipped = {o for mark in step.marks if mark.kind == "quarantine" and mark.body for o in mark.body["offsets"]}
-    for batch in batches:
-        kept = _without(batch, skipped)
-        part = bank.part(batch.model, step.at)
-        if kept.n == 0 or part is None or part.seq >= step.seq:
-            continue
-        touched[batch.model] = None
-        found.findings += part.observe(kept)
+        _apply(bank, step, mark, book, touched)
+    refused = _events(bank, step, batches, book, touched, found)
+    seen = min([step.at, *(mark.body["to"] for mark in step.marks if mark.kind == "behind" and mark.body)])
     for name in sorted(touched):
         part = bank.models[name]
-        if part.seq < step.seq:
-            found.levels += part.assess(step.at)
+        if part.as_of < step.seq:
+            found.levels += part.assess(seen)
             found.findings += part.failures()
-            found.clocks[name] = part.rule_time(step.at)
-            part.seq = step.seq
-    bank.at, bank.seq = step.at, step.seq
+            found.clocks[name] = part.rule_time(seen)
+    if refused is not None:
+        found.findings.append(_bank_full(bank, step, refused))
+    bank.passed(step.at, step.seq)
     return found
 
 
-def _apply(bank: Bank, step: Step, mark: Mark, books: Callable[[str], Book], touched: dict[str, None]) -> None:
+def _events(
+    bank: Bank, step: Step, batches: Iterable[Batch], book: Book, touched: dict[str, None], found: Observation
+) -> str | None:
+    """Every batch to its model's part. Answers a model for which there was no room."""
+    skipped = {o for mark in step.marks if mark.kind == "quarantine" and mark.body for o in mark.body["offsets"]}
+    refused = None
+    for batch in batches:
+        kept = _without(batch, skipped)
+        if kept.n == 0:
+            continue
+        part = bank.part(batch.model, book, step.at, step.seq)
+        if part is None:
+            refused = batch.model if bank.owns(batch.model) and step.seq > bank.seq else refused
+        elif part.as_of < step.seq:
+            touched[batch.model] = None
+            found.findings += part.observe(kept)
+    return refused
+
+
+def _apply(bank: Bank, step: Step, mark: Mark, book: Book, touched: dict[str, None]) -> None:
     if mark.kind == "book":
-        bank.adopt(books(step.book), step.at, step.seq)
+        bank.adopt(book, step.at, step.seq)
     elif mark.kind == "retire" and mark.model is not None:
-        bank.retire(mark.model)
+        bank.retire(mark.model, step.seq)
         touched.pop(mark.model, None)
     elif mark.kind == "tick":
         touched.update(dict.fromkeys(bank.models))
-    elif mark.kind == "quarantine":
-        pass  # says which offsets this step leaves out; see `observe`
+    elif mark.kind == "full" and mark.body is not None:
+        bank.close(mark.body["full"], step.seq)
+    elif mark.kind in ("quarantine", "behind"):
+        pass  # they say which offsets are left out, and up to when all records were there
     else:
         for name in [mark.model] if mark.model is not None else list(bank.models):
             part = bank.models.get(name)
-            if part is not None and part.seq < step.seq:
+            if part is not None and part.as_of < step.seq:
                 part.apply(mark)
                 touched[name] = None
 
@@ -84,6 +102,16 @@ def _without(batch: Batch, offsets: set[int]) -> Batch:
     if not offsets:
         return batch
     return batch.take([i for i, offset in enumerate(batch.offsets.tolist()) if offset not in offsets])
+
+
+def _bank_full(bank: Bank, step: Step, model: str) -> Finding:
+    detail = (
+        f"The bank of partition {bank.partition} has no room for more than the {len(bank.models):,} models it watches, "
+        f"so {model} and other new models are not watched: retire models that are gone, or have rules tell fewer "
+        "segments apart."
+    )
+    evidence = Evidence("", "", "not_watched", None, None, None, None, len(bank.models), step.at, detail)
+    return Finding(BANK_FULL, model, None, evidence)
 
 
 def mark_to_json(mark: Mark) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from monitor.core.changes import Changes, Gate, Silence
 from monitor.core.incidents.model import Incident, RuleState
+from monitor.core.notices.model import OnRecord
 
 
 @dataclass(slots=True)
 class View:
     """`incidents` holds all that are not closed and those closed within the last day.
 
-    `recorded` holds the keys of every notice ever recorded for those incidents, per incident id.
+    `recorded` holds every notice ever recorded for those incidents, per incident id and key.
     """
 
     partition: int
@@ -21,7 +22,7 @@ class View:
     incidents: dict[str, Incident] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
-    recorded: dict[str, set[str]] = field(default_factory=dict)
+    recorded: dict[str, dict[str, OnRecord]] = field(default_factory=dict)
 
     def absorb(self, changes: Changes) -> None:
         """Take in what was just committed, so that the next decision need not read the ledger again."""
@@ -33,7 +34,7 @@ class View:
         self.incidents.update(changes.incidents)
         self.gates.update(changes.gates)
         for notice in changes.notices:
-            self.recorded.setdefault(notice.incident, set()).add(notice.key)
+            self.recorded.setdefault(notice.incident, {})[notice.key] = OnRecord(notice.created_at)
 
     def forget_closed(self, before: float) -> None:
         """Drop incidents closed before `before`: they can no longer be reopened by the machine."""

@@ -8,7 +8,9 @@ from typing import Any, Literal, Protocol
 from monitor.core.events import Batch, Floats
 from monitor.core.findings import Finding, Level
 
-MarkKind = Literal["tick", "book", "reference", "freeze", "unfreeze", "rearm", "kinds", "gap", "quarantine", "retire"]
+MarkKind = Literal[
+    "tick", "book", "reference", "freeze", "unfreeze", "rearm", "kinds", "gap", "behind", "full", "quarantine", "retire"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,9 @@ class Mark:
 
     rearm: the detectors of `rule` on `model` (segment "" = all) start watching again. reference: the present is
     accepted as the new normal. kinds: body `{"column", "kind"}`. gap: body `{"from", "to"}`, daemon time during
-    which nobody watched; it does not count as absence. book: body `{"digest"}`. quarantine: body `{"offsets"}`.
+    which nobody watched; it does not count as absence. behind: body `{"to"}`: more records were waiting, so levels
+    are as of then and not of the step's own time. full: body `{"full"}`: whether the bank has no room for more models.
+    book: body `{"digest"}`. quarantine: body `{"offsets"}`.
     """
 
     kind: MarkKind

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from secrets import token_hex
 from typing import Final, Protocol
 
@@ -14,8 +15,9 @@ import structlog
 
 from monitor.core.changes import Silence
 from monitor.core.incidents.model import Incident
-from monitor.core.notices.model import Notice
-from monitor.core.notices.plan import Withheld, still_owed
+from monitor.core.incidents.silences import without_effect
+from monitor.core.notices.last_look import Withheld, still_owed
+from monitor.core.notices.model import Kept, Notice
 from monitor.core.notices.render import Links
 from monitor.delivery.protocol import Sender
 from monitor.runtime.courier_delivery import Clock, Deliverer
@@ -32,6 +34,7 @@ log = structlog.get_logger("courier")
 
 POLL: Final = 1.0  # seconds between looks at the outbox when nobody wakes the courier
 _LOOK_AGAIN: Final = 60.0  # seconds after which a silenced notice is judged again: a silence may be ended early
+_SOON: Final = 300.0  # seconds that nothing waits longer than at the start, whatever made it wait
 
 
 class Sleeper(Protocol):
@@ -68,9 +71,10 @@ class Courier:
         self._jobs: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending)
+        self._begun_with: Mapping[str, Sender] | None = None
 
     def use(self, senders: Mapping[str, Sender]) -> None:
-        """From the next message on. What is on its way keeps its sender."""
+        """From the next message on. What is on its way keeps its sender; what waits for another address goes now."""
         self._deliverer.senders = senders
 
     def run(self, stop: threading.Event, sleeper: Sleeper) -> None:
@@ -105,6 +109,8 @@ class Courier:
     def _safe_turn(self) -> float:
         """Seconds to sleep after one turn. The courier is the last to die."""
         try:
+            if self._begun_with is not self._deliverer.senders:
+                self._begin(self._clock.now(), self._deliverer.senders)
             return 0.0 if self.turn() else self._pause()
         except LedgerUnavailable as problem:
             self.waiting = "ledger"
@@ -113,47 +119,51 @@ class Courier:
             log.exception("The courier failed in one turn and goes on.", action="courier_failed")
         return POLL
 
+    def _begin(self, now: float, senders: Mapping[str, Sender]) -> None:
+        """Look at what an earlier run left: messages that wait for a mended receiver, silences of no effect."""
+        addresses = {name: sender.label for name, sender in senders.items()}
+        for name in sorted(outbox.hasten(self._database, now, addresses, _SOON)):
+            log.info("A receiver is new or has another address.", action="receiver_changed", receiver=name)
+        with self._database.read() as connection:
+            in_force = silences(connection, ended_after=now)
+        for sentence in filter(None, map(without_effect, in_force)):
+            log.warning(sentence, action="silence_without_effect")
+        self._begun_with = senders
+
     def _claim(self, now: float) -> Claimed | None:
-        """The next notice to send. On the way, those no longer owed are cancelled and those silenced put off."""
-        while True:
-            skip = self._targets.skip(now)
-            with self._database.read() as connection:
-                due = outbox.next_due(connection, now, skip)
-                if due is None or due > now:
-                    return None
-                in_force = silences(connection, ended_after=now)
-            delayed: list[Withheld] = []
-
-            def judge(notice: Notice, incident: Incident) -> str | None:
-                return self._judge(notice, incident, in_force, now, delayed)  # noqa: B023  used within this turn
-
-            claimed = outbox.claim(self._database, now, self._holder, self._terms.lease, judge, skip)
-            if claimed is None:
+        """The next notice to send. On the way, those no longer owed are cancelled and those that must wait put off."""
+        skip = self._targets.skip(now)
+        with self._database.read() as connection:
+            due = outbox.next_due(connection, now, skip)
+            if due is None or due > now:
                 return None
-            if not delayed:
-                self._targets.take(claimed.notice.target, now)
-                return claimed
-            until = min(delayed[0].until or now, now + _LOOK_AGAIN)
-            outbox.finish(self._database, claimed, "retry", now, until, delayed[0].reason)
+            in_force = silences(connection, ended_after=now)
+
+        def judge(notice: Notice, incident: Incident, others: Sequence[Kept]) -> Withheld | None:
+            return self._judge(notice, incident, others, in_force, now)
+
+        claimed = outbox.claim(self._database, now, self._holder, self._terms.lease, judge, skip)
+        if claimed is not None:
+            self._targets.take(claimed.notice.target, now)
+        return claimed
 
     def _judge(
-        self, notice: Notice, incident: Incident, in_force: Sequence[Silence], now: float, delayed: list[Withheld]
-    ) -> str | None:
-        """Why a notice is to be cancelled. One that is put off is claimed like any other, and left in `delayed`."""
+        self, notice: Notice, incident: Incident, others: Sequence[Kept], in_force: Sequence[Silence], now: float
+    ) -> Withheld | None:
+        """Why a notice is not sent now: it is cancelled, or put off for a minute at most."""
         try:
-            withheld = still_owed(notice, incident, in_force, now)
+            withheld = still_owed(notice, incident, in_force, now, others)
         except Exception:  # when in doubt it is sent
             log.exception("A notice could not be judged.", action="courier_failed", notice=notice.key)
             return None
         if withheld is None:
             return None
-        how = "cancelled" if withheld.until is None else "silenced"
-        self._held(how)
+        how = "cancelled" if withheld.until is None else "silenced" if withheld.silenced else "waiting"
+        if how != "waiting":
+            self._held(how)
         log.info("A message is not sent.", action=f"notice_{how}", notice=notice.key, why=withheld.reason)
-        if withheld.until is None:
-            return withheld.reason
-        delayed.append(withheld)
-        return None
+        until = withheld.until
+        return withheld if until is None else replace(withheld, until=min(until, now + _LOOK_AGAIN))
 
     def _pause(self) -> float:
         if self.waiting == "receivers":

@@ -28,6 +28,7 @@ _SENTENCES: Final[Mapping[Outcome, str]] = {
     "dead": "A message was given up.",
     "unknown": "Nobody knows whether a message arrived.",
 }
+_REFUSED: Final = "A receiver refuses a call for a person; mend the receiver, the call is tried again until then."
 
 
 class Clock(Protocol):
@@ -75,7 +76,8 @@ class Deliverer:
         notice, incident = claimed.notice, claimed.incident
         evidence = sorted(claimed.evidence, key=_badness, reverse=True)
         try:
-            message = render(notice, incident, evidence, self._links, (claimed.audit[0], claimed.audit[1].hex()))
+            head = (claimed.audit[0], claimed.audit[1].hex())
+            message = render(notice, incident, evidence, self._links, head, claimed.others)
             title, body = message.title, message.body
         except Exception:  # a page in poor words is better than none
             log.exception("A message could not be put in words.", action="courier_failed", notice=notice.key)
@@ -83,13 +85,13 @@ class Deliverer:
         return Outgoing(title, body, incident.severity, incident.id, notice.reason)
 
     def _record(self, claimed: Claimed, result: Result, seconds: float, label: str) -> Result:
-        notice = claimed.notice
+        notice, refused = claimed.notice, result.outcome == "dead"
         result, retry_at = settle(claimed, result, self._clock.now(), self._terms)
         recorded = self._finish(claimed, result, retry_at)
-        sentence = "The lease of a message ran out before its outcome was written."
-        write = log.info if result.outcome == "delivered" and recorded else log.warning
+        sentence = _REFUSED if refused and retry_at is not None else _SENTENCES[result.outcome]
+        write = log.error if refused else log.info if result.outcome == "delivered" and recorded else log.warning
         write(
-            _SENTENCES[result.outcome] if recorded else sentence,
+            sentence if recorded else "The lease of a message ran out before its outcome was written.",
             action=f"notice_{result.outcome}" if recorded else "lease_lost",
             receiver=notice.target,
             address=label,

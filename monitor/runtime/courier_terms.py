@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from monitor.core.notices.keys import PAGES
 from monitor.core.notices.model import Outcome
-from monitor.core.notices.pace import Rate, retry_delay
-from monitor.core.notices.plan import PAGES
+from monitor.core.notices.pace import Rate, refused_delay, retry_delay
 from monitor.delivery.protocol import FailureReason, Result
 from monitor.store.outbox import Claimed
 
 _RATE: Final = Rate(burst=10.0, per_second=0.5)
 _LONGEST_DOUBT: Final = 3600.0  # seconds between attempts at a target that never answers
+_LASTING: Final = PAGES | {"watch_ended"}  # they ask a person to do something
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,18 @@ def settle(claimed: Claimed, result: Result, now: float, terms: Terms) -> tuple[
     """The result as it is recorded, and when the notice is tried again (None: never).
 
     A page that may have arrived is sent again: a duplicate is better than silence. News that may have arrived is not.
-    A page is never given up while it is owed; anything else is after `terms.give_up`.
+    A page is never given up while it is owed, not even where the receiver refuses it: it waits for the person who mends
+    the receiver. Anything else is dead once it is refused, or after `terms.give_up`.
     """
-    notice, page = claimed.notice, claimed.notice.reason in PAGES
+    notice, lasting = claimed.notice, claimed.notice.reason in _LASTING
     if result.outcome == "retry":
-        if not page and now - notice.created_at > terms.give_up:
+        if not lasting and now - notice.created_at > terms.give_up:
             problem = f"It was tried for {terms.give_up / 3600:g} hours and given up. {result.problem}"
             return replace(result, outcome="dead", problem=problem), None
         return result, now + retry_delay(notice.key, claimed.attempt, result.retry_after)
-    if result.outcome == "unknown" and page:
+    if result.outcome == "dead" and lasting:
+        problem = f"{result.problem} It is tried again until somebody has the incident in hand."
+        return replace(result, outcome="retry", problem=problem), now + refused_delay(claimed.attempt)
+    if result.outcome == "unknown" and lasting:
         return result, now + min(_LONGEST_DOUBT, terms.doubt * 2.0 ** min(claimed.attempt - 1, 16))
     return result, None

@@ -7,6 +7,7 @@ so that a decision made meanwhile is made again, and leave the marks that the pu
 from __future__ import annotations
 
 from monitor.core.incidents.deadlines import next_due, sweep
+from monitor.core.rules.model import Book
 from monitor.runtime.desk_base import Clock, DeskBase
 from monitor.runtime.desk_errors import Conflict, DeskError, Forbidden, NotFound, Refused
 from monitor.runtime.desk_incidents import IncidentActions
@@ -23,18 +24,25 @@ class Desk(IncidentActions, Steering):
         """Do what is due by daemon time `now` and answer when to come again (None: when something happens).
 
         Acknowledgements that ran out, quiet periods, watches that ended, calls after their wait, repeats, and what a
-        silence held back. Writes one transaction, and none at all when nothing is due. Raises LedgerUnavailable.
+        silence held back. Writes one transaction a partition, none where nothing is due. Raises LedgerUnavailable.
         """
         book = self.book()
+        dues = [self._deadlines(partition, book, now) for partition in range(self.partitions)]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _deadlines(self, partition: int, book: Book, now: float) -> float | None:
+        def owns(model: str) -> bool:
+            return self.partition_of(model) == partition
+
         with self.database.read() as connection:
-            view = load_view(connection, 0, now)
+            view = load_view(connection, partition, now, owns)
         if sweep(view, book, self.policy, now):
             with self.database.write(now) as tx:
-                view = load_view(tx.connection, 0, now)
+                view = load_view(tx.connection, partition, now, owns)
                 changes = sweep(view, book, self.policy, now)
                 if changes:
-                    tx.apply(changes)
-                    bump_desk(tx)
+                    tx.apply(changes, partition)
+                    bump_desk(tx, partition)
             view.absorb(changes)
             self.told()
         return next_due(view, book, self.policy, now)

@@ -57,7 +57,7 @@ class Sitting:
 
 
 class DeskBase:
-    """`book` gives the rule book in force, `partition_of` the partition whose pump a model belongs to.
+    """`book` gives the rule book in force, `partition_of` the partition whose pump a model belongs to, of `partitions`.
 
     `told` is called after every commit, to wake the courier and the pump.
     """
@@ -71,9 +71,11 @@ class DeskBase:
         public_url: str = "",
         partition_of: Callable[[str], int] = lambda model: 0,
         told: Callable[[], None] = lambda: None,
+        partitions: int = 1,
     ) -> None:
         self.database, self.clock, self.policy, self.book = database, clock, policy, book
         self.public_url, self.partition_of, self.told = public_url.rstrip("/"), partition_of, told
+        self.partitions = partitions
 
     @contextmanager
     def _sitting(self) -> Iterator[Sitting]:

@@ -1,59 +1,125 @@
-"""Finding the events that crash a step, by halves, on copies of the parts concerned."""
+"""Events that make a step fail: found by halving, set aside, the rest goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from monitor.core.bank import Bank
 from monitor.core.events import Batch
 from monitor.core.rules.model import Book
 from monitor.core.step import Step, observe
+from monitor.core.watcher import Mark
+from monitor.formats.decode import DecodeError, to_batches
+from monitor.spool import Record
+
+SINGLY = 64  # events of one step that are told apart; what fails beyond them is set aside in larger parts
 
 
 @dataclass(frozen=True, slots=True)
 class Poisoned:
-    """One event that cannot be observed."""
+    """One line that cannot be observed. Model and id are empty where the line cannot even be read."""
 
     offset: int
     model: str
     event_id: str
     reason: str
+    truth: bool = False
 
 
-def find_poison(bank: Bank, step: Step, batches: list[Batch], books: Callable[[str], Book]) -> list[Poisoned]:
-    """The events without which the step succeeds. The bank is left as it was.
-
-    A batch that succeeds alone is innocent; one that fails is halved until single events fail. Events before a
-    poisoned one are observed again on a fresh copy each time, so that its place in the stream stays the same.
-    """
-    found: list[Poisoned] = []
-    for batch in batches:
-        found += _search(bank, step, batch, books)
-    return found
-
-
-def _search(bank: Bank, step: Step, batch: Batch, books: Callable[[str], Book]) -> list[Poisoned]:
-    reason = _fails(bank, step, batch, books)
-    if reason is None:
-        return []
-    if batch.n == 1:
-        return [Poisoned(int(batch.offsets[0]), batch.model, batch.ids[0], reason)]
-    half = batch.n // 2
-    return [
-        poisoned
-        for rows in (range(half), range(half, batch.n))
-        for poisoned in _search(bank, step, batch.take(list(rows)), books)
-    ]
-
-
-def _fails(bank: Bank, step: Step, batch: Batch, books: Callable[[str], Book]) -> str | None:
-    """Why observing this batch alone fails on a copy of its model's part, or None."""
-    scratch = Bank(bank.partition, bank.book)
-    if batch.model in bank.models:
-        scratch.restore(bank.dump(batch.model), books)
+def decode(records: Sequence[Record], skip: Collection[int] = ()) -> tuple[list[Batch], list[Poisoned]]:
+    """Records as batches, and the lines that cannot be read back; those at offsets `skip` are not worth a word."""
     try:
-        observe(scratch, Step(step.partition, step.seq, step.epoch, 0, 0, step.at, step.book), [batch], books)
-    except Exception as problem:
-        return f"{type(problem).__name__}: {problem}"[:500]
+        return to_batches(records), []
+    except DecodeError:
+        kept: list[Record] = []
+        found: list[Poisoned] = []
+        for line in _lines_where_broken(records):
+            reason = _unreadable(line)
+            if reason is None:
+                kept.append(line)
+            elif line.first not in skip:
+                found.append(Poisoned(line.first, "", "", reason, line.kind == "truth"))
+        return to_batches(kept), found
+
+
+def left_out(step: Step) -> set[int]:
+    """The offsets that a recorded step left out."""
+    return {o for mark in step.marks if mark.kind == "quarantine" and mark.body for o in mark.body["offsets"]}
+
+
+def quarantining(step: Step, poisoned: Sequence[Poisoned]) -> Step:
+    """The step, leaving these out."""
+    if not poisoned:
+        return step
+    offsets = sorted(p.offset for p in poisoned)
+    return replace(step, marks=(*step.marks, Mark("quarantine", step.at, body={"offsets": offsets})))
+
+
+def find_poison(bank: Bank, step: Step, batches: Sequence[Batch], books: Callable[[str], Book]) -> list[Poisoned]:
+    """The events without which the step succeeds; none if they are not to blame. The bank is left as it was.
+
+    `bank` is as of the step before. Each model is tried on a copy of its part, its events in their order, those
+    found to be poisoned left out: what an event meets is what it would have met.
+    """
+    search = _Search(bank, step, books)
+    return [poisoned for batch in batches for poisoned in search.within(batch)]
+
+
+class _Search:
+    def __init__(self, bank: Bank, step: Step, books: Callable[[str], Book]) -> None:
+        self.bank, self.step, self.books = bank, step, books
+        self.plain = replace(step, marks=())
+        self.states: dict[str, bytes | None] = {}
+        self.singly = SINGLY
+
+    def within(self, batch: Batch) -> list[Poisoned]:
+        if batch.model not in self.states:
+            known = batch.model in self.bank.models
+            self.states[batch.model] = self.bank.dump(batch.model) if known else None
+            reason = self._attempt(batch.model, self.step, [])
+            if reason is not None:
+                return []  # a mark fails, whatever comes after it
+        reason = self._attempt(batch.model, self.plain, [batch])
+        if reason is None:
+            return []
+        if batch.n == 1 or self.singly <= 0:
+            self.singly -= 1
+            rows = zip(batch.offsets.tolist(), batch.ids, strict=True)
+            return [Poisoned(offset, batch.model, id_, reason, batch.truth) for offset, id_ in rows]
+        half = batch.n // 2
+        parts = (batch.take(range(half)), batch.take(range(half, batch.n)))
+        return [poisoned for part in parts for poisoned in self.within(part)]
+
+    def _attempt(self, model: str, step: Step, batches: list[Batch]) -> str | None:
+        """Why it fails on a copy of the model's part, or None; the copy is kept if it does not."""
+        scratch = Bank(step.partition, self.bank.book)
+        state = self.states[model]
+        try:
+            if state is not None:
+                scratch.restore(state, step.seq - 1, 0, self.books)
+            observe(scratch, step, batches, self.books)
+            self.states[model] = scratch.dump(model) if model in scratch.models else None
+        except MemoryError:
+            raise
+        except Exception as problem:
+            return f"{type(problem).__name__}: {problem}"[:500]
+        return None
+
+
+def _unreadable(line: Record) -> str | None:
+    try:
+        to_batches([line])
+    except DecodeError as problem:
+        return str(problem)[:500]
     return None
+
+
+def _lines_where_broken(records: Sequence[Record]) -> Iterator[Record]:
+    """The same lines: records that can be read as they are, the others line by line."""
+    for record in records:
+        if _unreadable(record) is None:
+            yield record
+            continue
+        for i, line in enumerate(record.payload.split(b"\n")):
+            yield replace(record, first=record.first + i, count=1, payload=line)

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
-from monitor.core.bank import Bank
+from monitor.core.bank import Owns
 from monitor.core.changes import Changes
 from monitor.core.decide import decide
-from monitor.core.events import Batch
-from monitor.core.findings import Observation
 from monitor.core.notices.model import Policy
 from monitor.core.rules.model import Book
 from monitor.core.step import Step, mark_from_json, observe
 from monitor.core.view import View
 from monitor.core.watcher import Mark
-from monitor.formats.decode import to_batches
-from monitor.runtime.poison import Poisoned, find_poison
-from monitor.runtime.restore import restore
+from monitor.runtime.pace import AGAIN, BEHIND, RESTARTED, UNWATCHED, Appetite, Done, Holding, Pace, Ticks, boottime
+from monitor.runtime.poison import decode, find_poison, quarantining
+from monitor.runtime.restore import Restored, restore
 from monitor.runtime.rotation import Rotation
-from monitor.spool import Record, Spool
+from monitor.runtime.seen import Seen
+from monitor.spool import Record, Spool, SpoolError
 from monitor.store.database import Database, LedgerUnavailable
 from monitor.store.ledger import (
-    ModelSeen,
-    QuarantineRow,
     Stale,
     Taken,
     commit_step,
@@ -38,13 +35,14 @@ from monitor.store.ledger import (
     wanted_marks,
 )
 from monitor.store.ledger import desk_seq as read_desk_seq
+from monitor.store.queries import get_fact
 from monitor.store.snapshots import Snapshots
 
 log = structlog.get_logger("pump")
 
-TICK = 15.0  # seconds between looks at rules when nothing arrives
 WINDOW = 0.05  # seconds events gather before the next step: bounds steps to twenty a second
-LIMIT = 20_000  # events in one step
+POLL = 1.0  # seconds between looks at the spool when nobody wakes the pump
+ROOM = 1 << 30  # bytes the bank may hold before it takes no more models
 RECENT = 86_400.0  # closed incidents the machine may still reopen are kept in view this long
 
 
@@ -56,32 +54,17 @@ class Sleeper(Protocol):
     def wait(self, timeout: float) -> bool: ...
 
 
-@dataclass(slots=True)
-class Pace:
-    """What the pump last did, for the watchdog, `/-/engine` and `doctor`."""
-
-    turns: int = 0
-    seq: int = 0
-    at: float = 0.0
-    waiting: str = ""  # a named wait beats the watchdog as a completed step does
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """One committed step, for those who count and log: durations in seconds, `last_events` model -> recorded_at."""
-
-    step: Step
-    observation: Observation
-    changes: Changes
-    events: int
-    quarantined: int
-    seconds: float
-    deciding: float
-    last_events: dict[str, float]
+class Stopped(Exception):  # noqa: N818 (what happened, not that it is an error)
+    """The pump was told to stop while it waited for the ledger: the step at hand is not committed."""
 
 
 class Pump:
-    """Observe, decide, commit, for one partition. `turn` does one step; `run` does them until told to stop."""
+    """Observe, decide, commit, for one partition. `turn` does one step; `run` does them until `stop` is set.
+
+    Made as the one who has the partition: whoever had it is fenced off, and the bank is brought back. Raises
+    LedgerUnavailable or SpoolError if it cannot be. `progress` is called while that goes on; `told` after every
+    commit, `saved` after every turn of writing snapshots, with the seconds it took.
+    """
 
     def __init__(
         self,
@@ -93,25 +76,39 @@ class Pump:
         policy: Policy,
         partition: int = 0,
         told: Callable[[Done], None] = lambda _: None,
+        *,
+        owns: Owns = lambda model: True,
+        stop: threading.Event | None = None,
+        room: int = ROOM,
+        progress: Callable[[], None] = lambda: None,
+        saved: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self.database, self.spool, self.snapshots = database, spool, snapshots
         self.clock, self.books, self.policy, self.partition = clock, books, policy, partition
-        self.told = told  # called after every commit: metrics, waking the courier
-        self.pace = Pace()
-        self._start()
+        self.told, self.owns, self.progress, self.saved = told, owns, progress, saved
+        self.stop, self.room = stop or threading.Event(), room
+        self.pace, self.ticks, self.appetite = Pace(), Ticks(), Appetite()
+        self._broken = False  # a failed `observe` left the bank half changed
+        self._wary = False  # the step at hand failed before: its events are tried first
+        self._take()
 
     # -- start --------------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
-        now = self.clock.now()
-        taken = take_partition(self.database, self.partition, now)
+    def _take(self) -> None:
+        taken = take_partition(self.database, self.partition, self.clock.now())
         self.epoch, self.seq, self.cursor, self.book = taken.epoch, taken.seq, taken.cursor, taken.book
         self.totals = dict(taken.totals)
-        restored = restore(self.database, self.spool, self.snapshots, taken, self.partition, self.books)
-        self.bank = restored.bank
-        self.rotation = Rotation(self.snapshots, self.bank)
-        for sentence in restored.losses:
-            log.warning(sentence, action="restore_loss", partition=self.partition)
+        self.snapshots.forget_after(taken.seq)
+        restored = self._restore(taken)
+        now = self.clock.now()
+        self._pending: list[Mark] = []
+        if taken.seq and (now - taken.at > RESTARTED or restored.losses):
+            self._pending.append(_gap(taken.at, now, restored.losses))
+        self._marks_as_of: int | None = None  # the desk's writes up to which wanted marks were read; None: read again
+        self._reload_view()
+        if (book := self._unasked(taken.book)) is not None:
+            self._pending.append(Mark("book", now, body={"digest": book}))
+        self.losses = tuple(restored.losses)
         log.info(
             "The engine continues where it stopped.",
             action="restored",
@@ -119,71 +116,202 @@ class Pump:
             seq=taken.seq,
             cursor=taken.cursor,
             replayed=restored.replayed,
+            seconds=round(restored.seconds, 3),
         )
-        self._pending = [] if taken.seq == 0 else [Mark("gap", now, body={"from": taken.at, "to": now})]
-        self._last_tick = now
-        self._marks_as_of = -1  # the desk's writes up to which wanted marks were placed
-        self._reload_view()
+
+    def _unasked(self, known: str) -> str | None:
+        """The book in force, where nobody asked this partition to change over: it was added later than the book."""
+        with self.database.read() as connection:
+            book = get_fact(connection, "book")
+            asked = any(mark["kind"] == "book" for _, mark in wanted_marks(connection, self.partition))
+        return None if asked or book == known else book
+
+    def _restore(self, taken: Taken) -> Restored:
+        """The bank as of the last commit."""
+        restored = restore(
+            self.database, self.spool, self.snapshots, taken, self.partition, self.books, self.owns, self.progress
+        )
+        for sentence in (*restored.remarks, *restored.losses):
+            log.warning(sentence, action="restore_loss", partition=self.partition)
+        self.bank = restored.bank
+        self.rotation = Rotation(self.snapshots, self.bank, restored.seconds, self.saved)
+        return restored
 
     def _reload_view(self) -> None:
         with self.database.read() as connection:
-            self.view: View = load_view(connection, self.partition, self.clock.now())
+            self.view: View = load_view(connection, self.partition, self.clock.now(), self.owns)
+        self.ticks.learn(self.view.rule_states, self.bank.book)
 
     # -- one step -----------------------------------------------------------------------------------------------
 
-    def turn(self, limit: int = LIMIT) -> bool:
-        """Do one step if there is anything to do. Raises Fenced when another engine took the partition."""
+    def turn(self, limit: int | None = None) -> bool:
+        """Do one step, of about `limit` events at most, if there is anything to do.
+
+        Raises Fenced when another engine took the partition, Stopped, SpoolError and LedgerUnavailable. After the
+        first two the bank is ahead of the ledger for good; the others may be tried again.
+        """
+        if self._broken:
+            self._restore(self._standing())
+            self._broken = False
         with self.database.read() as connection:
             desk_seq = read_desk_seq(connection, self.partition)
             wanted = wanted_marks(connection, self.partition) if desk_seq != self._marks_as_of else []
         if desk_seq != self.view.desk_seq:
             self._reload_view()
-        now = max(self.clock.now(), self.bank.at)
+        records = self.spool.read(self.partition, self.cursor, limit or self.appetite.events)
+        now = max(self.clock.now(), self.bank.at)  # read after the records: none of them is younger
         marks = [*self._pending, *(replace(mark_from_json(mark), at=now) for _, mark in wanted)]
-        if now >= self._next_tick():
-            marks.append(Mark("tick", now))
-        records = self.spool.read(self.partition, self.cursor, limit)
-        if not records and not marks:
-            self._marks_as_of = desk_seq
-            return False
-        self._step(now, marks, [id_ for id_, _ in wanted], records)
+        marks += self._timely(now, records, limit or self.appetite.events)
         self._marks_as_of = desk_seq
+        if not records and not marks:
+            return False
+        began = time.monotonic()
+        seen = self._observe(now, marks, records)
+        if seen is None:
+            return self.turn(limit)
+        self._commit(seen, [id_ for id_, _ in wanted], began)
         return True
 
-    def _step(self, now: float, marks: list[Mark], placed: list[int], records: list[Record]) -> None:
-        started = time.monotonic()
-        end = records[-1].first + records[-1].count if records else self.cursor
+    def _timely(self, now: float, records: list[Record], limit: int) -> list[Mark]:
+        """Marks that are due because of the time."""
+        marks: list[Mark] = []
+        if self.seq and now - self.bank.at > UNWATCHED and not self._pending:
+            marks.append(_gap(self.bank.at, now))
+        if self.ticks.due(self.bank.at, now):
+            marks.append(Mark("tick", now))
+            marks += self._room_left(now)
+        if records and sum(record.count for record in records) >= limit:
+            seen = records[-1].recorded_at
+            if now - seen > BEHIND and self.spool.end(self.partition) > records[-1].end:
+                marks.append(Mark("behind", now, body={"to": seen}))
+        return marks
+
+    def _room_left(self, now: float) -> list[Mark]:
+        """A mark where the bank has become full, or has room again."""
+        held, closed = self.bank.memory(), self.bank.closed
+        full = held > (0.9 * self.room if closed else self.room)
+        return [] if full == closed else [Mark("full", now, body={"full": full})]
+
+    def _observe(self, now: float, marks: list[Mark], records: list[Record]) -> Seen | None:
+        """What the step brings; None if it failed and is to be tried again, warily. Fails for good the second time."""
+        end = records[-1].end if records else self.cursor
         book = next((m.body["digest"] for m in reversed(marks) if m.kind == "book" and m.body), self.book)
         step = Step(self.partition, self.seq + 1, self.epoch, self.cursor, end, now, book, tuple(marks))
-        batches = to_batches(records)
-        step, observation, quarantined = self._observe(step, batches)
         lines = sum(record.count for record in records if record.kind == "events")
-        totals = self._totals(lines, len(quarantined), observation)
-        deciding = time.monotonic()
-        changes = self._commit(step, observation, totals, placed, quarantined, batches)
-        self.seq, self.cursor, self.book, self.totals = step.seq, step.end, step.book, totals
-        self._pending = []
-        if any(mark.kind == "tick" for mark in marks):
-            self._last_tick = now
-        self.view.forget_closed(now - RECENT)
-        ended = time.monotonic()
-        self.rotation.worked({batch.model for batch in batches}, ended - started)
-        self.pace = Pace(self.pace.turns + 1, step.seq, now)
-        last = {batch.model: float(batch.recorded_at[-1]) for batch in batches if batch.n}
-        self.told(Done(step, observation, changes, lines, len(quarantined), ended - started, ended - deciding, last))
-
-    def _observe(self, step: Step, batches: list[Batch]) -> tuple[Step, Observation, list[QuarantineRow]]:
+        began = time.monotonic()
+        batches, poisoned = decode(records)
+        if self._wary:
+            poisoned += find_poison(self.bank, step, batches, self.books)
+        step = quarantining(step, poisoned)
         try:
-            return step, observe(self.bank, step, batches, self.books), []
+            observation = observe(self.bank, step, batches, self.books)
+        except MemoryError:
+            raise
         except Exception:
-            log.exception("A step failed; the bank is rebuilt and the step tried again.", action="observe_failed")
-        self._rebuild()
-        poisoned = find_poison(self.bank, step, batches, self.books)
-        offsets = sorted(p.offset for p in poisoned)
-        if offsets:
-            step = replace(step, marks=(*step.marks, Mark("quarantine", step.at, body={"offsets": offsets})))
-        rows = [_quarantine_row(p) for p in poisoned]
-        return step, observe(self.bank, step, batches, self.books), rows
+            log.exception("A step failed; the bank is brought back and the step tried again.", action="observe_failed")
+            if self._wary:
+                raise
+            self._broken = self._wary = True
+            self._marks_as_of = None
+            return None
+        self._wary = False
+        seconds = time.monotonic() - began
+        self.rotation.worked(seconds)
+        self.appetite.learn(end - step.first, seconds)
+        return Seen(step, batches, observation, poisoned, lines)
+
+    def _standing(self) -> Taken:
+        return Taken(self.epoch, self.seq, self.cursor, self.bank.at, self.book, self.view.desk_seq, self.totals)
+
+    # -- commit -------------------------------------------------------------------------------------------------
+
+    def _commit(self, seen: Seen, placed: list[int], began: float) -> None:
+        step, totals, deciding = seen.step, seen.totals(self.totals), time.monotonic()
+        changes = self._write(seen, totals, placed)
+        ended = time.monotonic()
+        self.seq, self.cursor, self.book, self.totals, self._pending = step.seq, step.end, step.book, totals, []
+        self.view.absorb(changes)
+        self.view.forget_closed(step.at - RECENT)
+        if changes.wanted:
+            self._marks_as_of = None  # they are for the next step
+        kinds = {mark.kind for mark in step.marks}
+        if changes.rule_states or "book" in kinds:
+            self.ticks.learn(self.view.rule_states, self.bank.book)
+        for mark in step.marks:
+            if mark.kind == "retire" and mark.model is not None and mark.model not in self.bank.models:
+                self.rotation.forget(mark.model)
+        self.told(
+            Done(
+                step,
+                seen.observation,
+                changes,
+                seen.events,
+                len(seen.poisoned),
+                ended - began,
+                ended - deciding,
+                seen.last_events(),
+                self._holding() if "tick" in kinds else None,
+            )
+        )
+
+    def _write(self, seen: Seen, totals: dict[str, int], placed: list[int]) -> Changes:
+        """Decide and write. A person's change in between makes `decide` run again; detectors are not touched."""
+        step, rows, models, noted = seen.step, seen.quarantine(), seen.models(self.bank), seen.entries(self.bank)
+        stale = False
+        while True:
+            try:
+                if stale:
+                    self._reload_view()
+                stale = False
+                changes = decide(
+                    self.view, self.bank.book, self.policy, seen.observation, self.partition, step.seq, step.at
+                )
+                changes.entries += noted
+                commit_step(self.database, step, changes, totals, self.view.desk_seq, placed, rows, models)
+            except Stale:
+                stale = True
+            except LedgerUnavailable as problem:
+                self._wait("ledger", problem)
+            else:
+                return changes
+
+    def _holding(self) -> Holding:
+        bank = self.bank
+        return Holding(bank.memory(), self.room, len(bank.models), bank.failures(), bank.unwatched)
+
+    def _wait(self, for_: str, problem: Exception) -> None:
+        """A moment of a named wait. Raises Stopped."""
+        if self.pace.waits(for_):
+            log.warning(str(problem), action=f"waiting_{for_}", partition=self.partition)
+        if self.stop.wait(AGAIN):
+            raise Stopped
+
+    # -- the loop -----------------------------------------------------------------------------------------------
+
+    def run(self, sleeper: Sleeper) -> None:
+        """Turn until told to stop; then write snapshots, so that the next start replays little."""
+        try:
+            while not self.stop.is_set():
+                self._cycle(sleeper)
+        except Stopped:
+            return  # the bank may be ahead of the ledger: nothing of it is kept
+        self.rotation.all()
+
+    def _cycle(self, sleeper: Sleeper) -> None:
+        began, boot = time.monotonic(), boottime()
+        try:
+            busy = self.turn()
+        except LedgerUnavailable as problem:
+            return self._wait("ledger", problem)
+        except SpoolError as problem:
+            return self._wait("spool", problem)
+        self.pace.turned(boot, "" if busy else "events")
+        self.rotation.turn()
+        if busy:
+            self.stop.wait(max(0.0, WINDOW - (time.monotonic() - began)))
+        else:
+            sleeper.wait(min(POLL, max(0.01, self.ticks.next(self.bank.at) - self.clock.now())))
+        return None
 
     def offset_at(self, seq: int) -> int:
         """The offset up to which events were observed when step `seq` was committed; 0 if it is not recorded."""
@@ -191,80 +319,6 @@ class Pump:
             found = steps_after(connection, self.partition, seq - 1, 1)
         return found[0].end if found and found[0].seq == seq else 0
 
-    def _rebuild(self) -> None:
-        """The bank as of the last commit: a failed `observe` may have left it half changed."""
-        taken = Taken(self.epoch, self.seq, self.cursor, self.bank.at, self.book, self.view.desk_seq, self.totals)
-        self.bank = restore(self.database, self.spool, self.snapshots, taken, self.partition, self.books).bank
-        self.rotation = Rotation(self.snapshots, self.bank)
 
-    def _commit(
-        self,
-        step: Step,
-        observation: Observation,
-        totals: dict[str, int],
-        placed: list[int],
-        quarantined: list[QuarantineRow],
-        batches: list[Batch],
-    ) -> Changes:
-        """Decide and write. A person's change in between makes `decide` run again; detectors are not touched."""
-        seen = _models_seen(self.bank, batches)
-        while True:
-            book = self.bank.book
-            changes = decide(self.view, book, self.policy, observation, self.partition, step.seq, step.at)
-            try:
-                commit_step(self.database, step, changes, totals, self.view.desk_seq, placed, quarantined, seen)
-            except Stale:
-                self._reload_view()
-            except LedgerUnavailable as problem:
-                self.pace.waiting = "ledger"
-                log.warning(str(problem), action="waiting_ledger")
-                time.sleep(0.5)
-            else:
-                self.view.absorb(changes)
-                return changes
-
-    def _totals(self, events: int, quarantined: int, observation: Observation) -> dict[str, int]:
-        add = {"observed": events - quarantined, "quarantined": quarantined, "findings": len(observation.findings)}
-        return {**self.totals, **{name: self.totals.get(name, 0) + n for name, n in add.items()}}
-
-    # -- the loop -----------------------------------------------------------------------------------------------
-
-    def _next_tick(self) -> float:
-        due = self._last_tick + TICK
-        for (rule, model, _), state in self.view.rule_states.items():
-            found = None if state.firing else self.bank.book.find(rule, model)
-            if found is not None:
-                ends = state.since + state.paused + found[1].for_
-                due = min(due, ends) if ends > self._last_tick else due
-        return due
-
-    def run(self, stop: threading.Event, sleeper: Sleeper) -> None:
-        """Turn until told to stop; then write snapshots, so that the next start replays little."""
-        while not stop.is_set():
-            began = time.monotonic()
-            try:
-                busy = self.turn()
-            except LedgerUnavailable as problem:
-                busy, self.pace.waiting = False, "ledger"
-                log.warning(str(problem), action="waiting_ledger")
-            self.rotation.turn()
-            if busy:
-                stop.wait(max(0.0, WINDOW - (time.monotonic() - began)))
-            else:
-                self.pace.turns += 1
-                self.pace.waiting = self.pace.waiting or "events"
-                sleeper.wait(min(1.0, max(0.01, self._next_tick() - self.clock.now())))
-        self.rotation.all()
-
-
-def _models_seen(bank: Bank, batches: list[Batch]) -> list[ModelSeen]:
-    names = dict.fromkeys(batch.model for batch in batches)
-    parts = [bank.models[name] for name in names if name in bank.models]
-    return [
-        ModelSeen(part.name, part.since, part.last_seen, part.events, tuple(part.versions), dict(part.columns.kinds))
-        for part in parts
-    ]
-
-
-def _quarantine_row(poisoned: Poisoned) -> QuarantineRow:
-    return QuarantineRow(poisoned.offset, poisoned.model, poisoned.event_id, poisoned.reason)
+def _gap(start: float, end: float, losses: Sequence[str] = ()) -> Mark:
+    return Mark("gap", end, body={"from": start, "to": end, **({"losses": list(losses)[:20]} if losses else {})})

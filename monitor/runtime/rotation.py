@@ -1,8 +1,9 @@
-"""When snapshots are written: as soon as bringing a model back would cost more than a moment's work."""
+"""When snapshots are written: as soon as bringing the bank back would cost more than a moment's work."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -13,48 +14,83 @@ from monitor.store.snapshots import SnapshotError, Snapshots
 log = structlog.get_logger("snapshots")
 
 WORK = 2.0  # seconds of replay a restart may cost
-PAUSE = 5.0  # seconds between turns, so that small models do not write all the time
+PAUSE = 5.0  # seconds between turns, so that a busy pump does not write all the time
+OLDEST = 3600.0  # seconds without a turn after which one is due however little was done
 AT_ONCE = 50  # models written in one turn, or a tenth of them if that is more
+AT_END = 10.0  # seconds that writing may take when the pump stops
 
 
 class Rotation:
-    """Snapshots of the models of one bank, the ones with most unsaved work first."""
+    """Snapshots of the models of one bank, in turn. Call it between steps only: all parts are as of the last one.
 
-    def __init__(self, snapshots: Snapshots, bank: Bank) -> None:
-        self.snapshots, self.bank = snapshots, bank
-        self.unsaved: dict[str, float] = {}  # model -> seconds of work since its last snapshot
+    A restart runs again all steps since the oldest of the newest snapshots, so the one that is oldest comes first.
+    `owed` seconds of work are in no snapshot yet. `told` hears of each turn: how long it took.
+    """
+
+    def __init__(
+        self, snapshots: Snapshots, bank: Bank, owed: float = 0.0, told: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        self.snapshots, self.bank, self.told = snapshots, bank, told
         self.failing = False
+        self._done = owed  # seconds of work so far
+        self._covered = {name: owed for name, part in bank.models.items() if part.as_of == bank.seq}
         self._last = time.monotonic()
-        self._saved: dict[str, int] = {}  # model -> step as of which it was last written
 
-    def worked(self, models: set[str], seconds: float) -> None:
-        """Note what a step cost. Shared equally: which model was dear does not matter, only the sum."""
-        for model in models:
-            self.unsaved[model] = self.unsaved.get(model, 0.0) + seconds / len(models)
+    @property
+    def owed(self) -> float:
+        """Seconds of work that a restart would do again, at most."""
+        return self._done - min((self._covered.get(name, 0.0) for name in self.bank.models), default=self._done)
+
+    def worked(self, seconds: float) -> None:
+        """Note what observing one step cost."""
+        self._done += seconds
 
     def turn(self) -> None:
-        """Write what is due, if anything is. Call between steps only."""
-        now = time.monotonic()
-        due = sum(self.unsaved.values()) > WORK and now - self._last > PAUSE
-        if due or (self.unsaved and now - self._last > 60.0):
-            self._last = now
-            # then the ones written longest ago: ticks change them too, and a restart replays from the oldest
-            order = sorted(self.bank.models, key=lambda m: (-self.unsaved.get(m, 0.0), self._saved.get(m, 0), m))
-            self._write(order[: max(AT_ONCE, len(order) // 10)])
+        """Write what is due, if anything is."""
+        passed = time.monotonic() - self._last
+        if passed > PAUSE and (self.owed > WORK or passed > OLDEST):
+            self._last = time.monotonic()
+            self._write(self._order()[: max(AT_ONCE, len(self.bank.models) // 10)], float("inf"))
 
     def all(self) -> None:
-        """Write everything that is not saved yet."""
-        self._write(list(self.bank.models))
+        """Write everything, so that the next start is quick; what does not fit into `AT_END` is left."""
+        self._write(self._order(), time.monotonic() + AT_END)
 
-    def _write(self, models: list[str]) -> None:
+    def covered(self) -> int:
+        """The step up to which nothing need be run again, even if the newest snapshots are lost. Any thread may ask.
+
+        Each of the others has two that can be read, or its model is younger than that.
+        """
+        parts = list(self.bank.models.values())
+        return min(
+            [
+                self.snapshots.covered([INDEX]),
+                *(max(self.snapshots.covered([part.name]), part.born - 1) for part in parts),
+            ]
+        )
+
+    def forget(self, model: str) -> None:
+        """A model was retired: first the index must no longer name it."""
+        self._write([], float("inf"))
+        if not self.failing:
+            self.snapshots.forget(model)
+
+    def _order(self) -> list[str]:
+        return sorted(self.bank.models, key=lambda name: (self._covered.get(name, 0.0), name))
+
+    def _write(self, models: list[str], until: float) -> None:
+        began, seq = time.monotonic(), self.bank.seq
         try:
             for model in models:
-                # a part that an older step touched last is as of the bank's newest step all the same
-                self.snapshots.write(model, self.bank.seq, self.bank.dump(model))
-                self._saved[model] = self.bank.seq
-            self.unsaved = {m: work for m, work in self.unsaved.items() if m in self.bank.models and m not in models}
-            self.snapshots.write(INDEX, self.bank.seq, self.bank.dump_index())
+                if time.monotonic() > until:
+                    break
+                self.snapshots.write(model, seq, self.bank.dump(model))
+                self._covered[model] = self._done
+            self.snapshots.write(INDEX, seq, self.bank.dump_index())
             self.failing = False
-        except SnapshotError as problem:
+        except (SnapshotError, TypeError, ValueError) as problem:  # the latter two: a watcher's state that is none
+            if not self.failing:
+                log.error(str(problem), action="snapshot_failed")
             self.failing = True
-            log.error(str(problem), action="snapshot_failed")
+        self._covered = {name: done for name, done in self._covered.items() if name in self.bank.models}
+        self.told(time.monotonic() - began)

@@ -6,6 +6,7 @@ Nothing that must happen depends on it: deadlines of people belong to the desk, 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 Ran = Literal["done", "failed", "missed", "overrun"]
 _WORDS: dict[int, Ran] = {
@@ -24,6 +26,7 @@ _WORDS: dict[int, Ran] = {
 _GRACE = 60  # seconds a run may be late; the library's own default of 1 s skips runs on a busy disk
 _FIRST = 5.0  # seconds after the start before the first runs, so that they do not slow the start down
 _THREADS = 4
+_LOOK = 10.0  # seconds between two looks at the wall clock
 _ADDRESS = re.compile(r"\S+://\S+")  # it may be a secret, as that of an outside heartbeat is
 
 log = structlog.get_logger("timers")
@@ -54,7 +57,7 @@ class Timers:
         if len(set(names)) < len(names):
             raise ValueError(f"two jobs have the same name: {', '.join(sorted(names))}")
         self._report = report
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _Scheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(_THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": _GRACE},
@@ -91,6 +94,29 @@ class Timers:
         how = _WORDS[event.code]
         log.warning("A timed job did not run at its time.", action=f"job_{how}", job=event.job_id)
         self._report(event.job_id, how)
+
+
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has no types
+    """Notices when the wall clock jumps. The library knows only at what time on the wall a job is due, so a clock that
+    went back a day would stop every job for a day.
+    """
+
+    _ahead: float | None = None  # of the wall clock, before the one that nobody sets, when last looked at
+
+    def _process_jobs(self) -> float:
+        ahead = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        if self._ahead is not None and abs(ahead - self._ahead) > _GRACE:
+            self._plan_anew()
+        self._ahead = ahead
+        wait = super()._process_jobs()
+        return _LOOK if wait is None else float(min(wait, _LOOK))
+
+    def _plan_anew(self) -> None:
+        now = datetime.now(UTC)
+        for job in self.get_jobs():
+            regular = isinstance(job.trigger, IntervalTrigger)
+            due = now + timedelta(seconds=_FIRST) if regular else job.trigger.get_next_fire_time(None, now)
+            job.modify(next_run_time=due)
 
 
 def _when(job: Job) -> dict[str, Any]:

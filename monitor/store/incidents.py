@@ -82,6 +82,14 @@ def incident_counts(connection: Connection) -> dict[tuple[str, str], int]:
     return {(state, severity): count for state, severity, count in connection.execute(grouped)}
 
 
+def incidents_by_state(connection: Connection, calling: bool = False) -> dict[str, int]:
+    """How many incidents there are in each state; `calling`: only those that people are told of."""
+    grouped = select(table.c.state, func.count()).group_by(table.c.state)
+    if calling:
+        grouped = grouped.where(table.c.stage == "live", table.c.historical.is_(False))
+    return {state: count for state, count in connection.execute(grouped)}
+
+
 def _row(connection: Connection, id_: str) -> rows.Row | None:
     return connection.execute(select(table).where(table.c.id == id_)).mappings().one_or_none()
 

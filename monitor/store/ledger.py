@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
 from monitor.core.changes import Changes
 from monitor.store import rows
@@ -185,14 +185,19 @@ def steps_after(connection: Connection, partition: int, seq: int, limit: int | N
     return [_step_from(row) for row in connection.execute(wanted).mappings()]
 
 
-def forget_steps(tx: Transaction, partition: int, before_offset: int) -> int:
+def forget_steps(
+    tx: Transaction, partition: int, before_offset: int, covered: int = 0, before: float = float("-inf")
+) -> int:
     """Drop steps whose records are all before `before_offset` (the spool has trimmed them); answers how many.
 
+    Also those up to step `covered` from before the time `before`: a quiet spool trims nothing, and ticks add up.
     The last step always stays.
     """
     last = select(partitions.c.seq).where(partitions.c.partition == partition).scalar_subquery()
+    trimmed = steps.c.to_offset < before_offset
+    old = and_(steps.c.seq <= covered, steps.c.at < before)
     gone = tx.connection.execute(
-        delete(steps).where(steps.c.partition == partition, steps.c.to_offset < before_offset, steps.c.seq < last)
+        delete(steps).where(steps.c.partition == partition, or_(trimmed, old), steps.c.seq < last)
     )
     return gone.rowcount
 

@@ -41,7 +41,10 @@ _COUNT: Final = (
 
 
 def see_models(tx: Transaction, seen: Sequence[ModelSeen]) -> None:
-    """Keep what a step saw. A column's kind that is recorded already stays: only people change it."""
+    """Keep what a step saw. A column's kind that is recorded already stays: only people change it.
+
+    A retired model that sends again is watched again, as any model is from its first event on, and no longer retired.
+    """
     for item in seen:
         name = rows.clean(item.model, 200)
         known = tx.connection.execute(_KNOWN, {"m": name}).mappings().one_or_none()
@@ -51,6 +54,11 @@ def see_models(tx: Transaction, seen: Sequence[ModelSeen]) -> None:
         else:
             counted = {f"new_{part}": merged[part] for part in ("first_seen", "last_seen", "events")}
             tx.connection.execute(_COUNT, {"m": name, **counted})
+        retired_at = None if known is None else known["retired_at"]
+        if retired_at is not None and item.last_seen is not None and item.last_seen > retired_at:
+            tx.connection.execute(update(table).where(table.c.model == name).values(retired_at=None))
+            body = {"model": name, "retired_at": rows.shown_time(retired_at)}
+            tx.audit("model_returned", "machine", {**body, "last_seen": rows.shown_time(item.last_seen)})
 
 
 def models(connection: Connection, retired: bool = False) -> list[dict[str, Any]]:

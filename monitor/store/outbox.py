@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,21 +10,28 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
-from monitor.core.notices.model import Notice, Outcome
+from monitor.core.notices.last_look import Withheld
+from monitor.core.notices.model import Kept, Notice, Outcome
 from monitor.store import rows
 from monitor.store.database import Database, Transaction
+from monitor.store.facts import get_fact, set_fact
 from monitor.store.incidents import load_evidence, load_incident
+from monitor.store.ledger import bump_desk
 from monitor.store.tables import notices
 
-StillOwed = Callable[[Notice, Incident], str | None]
+StillOwed = Callable[[Notice, Incident, Sequence[Kept]], Withheld | None]
 
 _AUDITED: Final = {"delivered": "notice_delivered", "dead": "notice_dead", "unknown": "notice_unknown"}
 _EVIDENCE: Final = 50  # newest pieces a message may show
+_ADDRESSES: Final = "receivers"  # the fact that holds each receiver's masked address as it was last
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notice that `holder` may send until `lease_until`. `audit` is size and root of the log, for the message."""
+    """A notice that `holder` may send until `lease_until`. `audit` is size and root of the log, for the message.
+
+    `others` are the notices of the same incident to the same target, oldest first.
+    """
 
     notice: Notice
     attempt: int  # 1 for the first
@@ -33,6 +40,7 @@ class Claimed:
     incident: Incident
     evidence: list[Evidence]
     audit: tuple[int, bytes]
+    others: Sequence[Kept] = ()
 
 
 def claim(
@@ -45,8 +53,9 @@ def claim(
 ) -> Claimed | None:
     """Claim the notice that is due longest: waiting, to be retried, or left by a holder whose lease ran out.
 
-    `still_owed` answers why a notice is no longer owed, or None if it is; one that is not is cancelled with that
-    reason on record, and the next is tried. `skip` names targets that must wait. None if nothing is due.
+    `still_owed` is told of the incident and its other notices to the same target, and answers None if the notice is to
+    be sent. One that is not is cancelled with the reason on record, or postponed, and the next is tried. `skip` names
+    targets that must wait. None if nothing is due.
     """
     with database.read() as connection:  # most often there is nothing, and then nobody is kept waiting
         if connection.execute(select(notices.c.key).where(_due(now, skip)).limit(1)).first() is None:
@@ -59,12 +68,16 @@ def claim(
             notice = rows.notice_from(row)
             incident = load_incident(tx.connection, notice.incident)
             assert incident is not None  # a foreign key
-            reason = None if still_owed is None else still_owed(notice, incident)
-            if reason is None:
+            others = _others(tx.connection, notice)
+            withheld = None if still_owed is None else still_owed(notice, incident, others)
+            if withheld is None:
                 evidence = load_evidence(tx.connection, incident.id, _EVIDENCE)
                 attempt, until = row["attempt"], row["lease_until"]
-                return Claimed(notice, attempt, holder, until, incident, evidence, tx.head)
-            _cancel(tx, notice, reason)
+                return Claimed(notice, attempt, holder, until, incident, evidence, tx.head, others)
+            if withheld.until is None:
+                _cancel(tx, notice, withheld.reason)
+            else:
+                _postpone(tx, notice, row["attempt"], max(withheld.until, now + 1.0), withheld.reason)
 
 
 def finish(
@@ -98,7 +111,25 @@ def finish(
             told = {**_said(claimed.notice), "attempt": claimed.attempt}
             told |= {} if problem is None else {"problem": problem}
             tx.audit(_AUDITED[outcome], "machine", told)
+        if outcome == "dead":
+            bump_desk(tx)
     return True
+
+
+def hasten(database: Database, now: float, addresses: Mapping[str, str], within: float) -> frozenset[str]:
+    """A courier begins, with these (masked) addresses by target; answers the targets whose address is another now.
+
+    What is to be tried again at such a target is due at once, and nothing else waits longer than `within` seconds:
+    whoever starts the daemon again has most likely mended what made it wait.
+    """
+    with database.write(now) as tx:
+        before = rows.from_json(get_fact(tx.connection, _ADDRESSES) or "{}")
+        changed = frozenset(name for name, address in addresses.items() if before.get(name) != address)
+        _due_by(tx, now + within)
+        if changed:
+            _due_by(tx, now, changed)
+            set_fact(tx, _ADDRESSES, rows.to_json(dict(addresses)))
+    return changed
 
 
 def next_due(connection: Connection, now: float, skip: Collection[str] = ()) -> float | None:
@@ -144,10 +175,31 @@ def _take(tx: Transaction, now: float, holder: str, lease: float, skip: Collecti
     return tx.connection.execute(taken).mappings().one_or_none()
 
 
+def _others(connection: Connection, notice: Notice) -> list[Kept]:
+    same = and_(notices.c.incident == notice.incident, notices.c.target == notice.target)
+    wanted = select(notices).where(same, notices.c.key != notice.key).order_by(notices.c.created_at, notices.c.key)
+    return [Kept(rows.notice_from(row), row["state"]) for row in connection.execute(wanted).mappings()]
+
+
 def _cancel(tx: Transaction, notice: Notice, reason: str) -> None:
+    """It becomes void, which is one of the things that decisions are made on."""
     gone = {"state": "cancelled", "holder": None, "lease_until": None, "finished_at": tx.at}
     tx.connection.execute(update(notices).where(notices.c.key == notice.key).values(**gone, problem=rows.clean(reason)))
     tx.audit("no_notice", "machine", {**_said(notice), "why": reason})
+    bump_desk(tx)
+
+
+def _postpone(tx: Transaction, notice: Notice, attempt: int, until: float, reason: str) -> None:
+    """Give a claim back: nothing was attempted."""
+    back = {"state": "retry" if attempt > 1 else "pending", "attempt": attempt - 1, "due_at": until}
+    values = {**back, "holder": None, "lease_until": None, "problem": rows.clean(reason)}
+    tx.connection.execute(update(notices).where(notices.c.key == notice.key).values(values))
+
+
+def _due_by(tx: Transaction, at: float, targets: Collection[str] | None = None) -> None:
+    late = and_(notices.c.state == "retry", notices.c.due_at > at)
+    late = late if targets is None else and_(late, notices.c.target.in_(list(targets)))
+    tx.connection.execute(update(notices).where(late).values(due_at=at))
 
 
 def _said(notice: Notice) -> dict[str, Any]:

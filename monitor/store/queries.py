@@ -6,18 +6,26 @@ from monitor.store.access import tokens, users
 from monitor.store.books import get_book
 from monitor.store.facts import get_fact
 from monitor.store.gates import gate, gates, load_gate
-from monitor.store.incidents import incident, incident_counts, incidents, load_evidence, load_incident
+from monitor.store.incidents import (
+    incident,
+    incident_counts,
+    incidents,
+    incidents_by_state,
+    load_evidence,
+    load_incident,
+)
 from monitor.store.models import model, models
 from monitor.store.notes import notes
 from monitor.store.overrides import override, overrides
 from monitor.store.references import reference_body, references
 from monitor.store.silences import silences
-from monitor.store.trail import audit_bytes, audit_leaves, audit_page, head
+from monitor.store.trail import audit_bytes, audit_leaves, audit_page, deploys, head, incident_trail
 
 __all__ = [
     "audit_bytes",
     "audit_leaves",
     "audit_page",
+    "deploys",
     "gate",
     "gates",
     "get_book",
@@ -25,7 +33,9 @@ __all__ = [
     "head",
     "incident",
     "incident_counts",
+    "incident_trail",
     "incidents",
+    "incidents_by_state",
     "load_evidence",
     "load_gate",
     "load_incident",

@@ -80,6 +80,14 @@ class Snapshots:
         """
         return min((self._second(model) for model in models), default=0)
 
+    def forget_after(self, seq: int) -> None:
+        """Drop snapshots of steps after `seq`: of a future that a ledger put back from a backup does not know."""
+        for path in self._folder.glob("*.snap"):
+            number = path.name.split(".")[1]
+            if number.isascii() and number.isdigit() and int(number) > seq:
+                self._report(f"{path} is of a step that the ledger does not know and was removed.")
+                path.unlink(missing_ok=True)
+
     def forget(self, model: str) -> None:
         """Drop all snapshots of a model that is no longer watched."""
         for _, path in self._generations(model):

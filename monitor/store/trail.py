@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import json
+from collections.abc import Collection, Iterator
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, func, literal, select
 
 from monitor.core.audit.entry import decode
 from monitor.core.audit.merkle import Frontier
@@ -13,6 +14,10 @@ from monitor.store import rows
 from monitor.store.database import Transaction
 from monitor.store.tables import audit, audit_frontier, checkpoints
 from monitor.store.upsert import insert_new
+
+_DEPLOY: Final = "model_version"
+_SEARCHED: Final = 100_000  # entries looked through for one question: 50 ms
+_SLACK: Final = 60.0  # seconds by which an entry may be dated before the one that precedes it
 
 
 def head(connection: Connection) -> tuple[int, bytes]:
@@ -33,6 +38,41 @@ def audit_page(
     found = connection.execute(wanted).mappings().all()
     page = [_shown(row) for row in found[:limit]]
     return page, page[-1]["seq"] if len(found) > limit else None
+
+
+def incident_trail(
+    connection: Connection, incident: str, since: float, kinds: Collection[str], limit: int = 200
+) -> list[dict[str, Any]]:
+    """The newest entries of some kinds about one incident, oldest first.
+
+    Looked for among the 100,000 entries from `since` (seconds since 1970 UTC) on: people read of what is going on,
+    and the whole log is there for the rest.
+    """
+    start = _first_since(connection, since - _SLACK)
+    found = _about(connection, "incident", incident, kinds, start, start + _SEARCHED, limit)
+    return found[::-1]
+
+
+def add_deploy(tx: Transaction, actor: str, model: str, version: str, at: float, note: str | None) -> None:
+    """Keep that a version of a model was put in service at `at`, as somebody said. The log is all that keeps it."""
+    said = {"model": model, "version": version, "deployed_at": rows.shown_time(at), "note": note}
+    tx.audit(_DEPLOY, actor, {name: value for name, value in said.items() if value is not None})
+
+
+def deploys(connection: Connection, model: str, limit: int = 20) -> list[dict[str, Any]]:
+    """What was told of deploys of a model, the newest first, from the last 100,000 entries of the log."""
+    size, _ = head(connection)
+    found = _about(connection, "model", model, (_DEPLOY,), max(0, size - _SEARCHED), size, limit)
+    told = [entry for entry in found if entry["body"].get("deployed_at")]
+    return [
+        {
+            "version": entry["body"]["version"],
+            "at": entry["body"]["deployed_at"],
+            "note": entry["body"].get("note"),
+            "by": entry["actor"],
+        }
+        for entry in told
+    ]
 
 
 def audit_bytes(connection: Connection, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
@@ -58,6 +98,37 @@ def keep_checkpoint(tx: Transaction) -> tuple[int, bytes]:
     if size:
         insert_new(tx.connection, checkpoints, [{"size": size, "root": root, "at": tx.at}])
     return size, root
+
+
+def _about(
+    connection: Connection, name: str, value: str, kinds: Collection[str], start: int, stop: int, limit: int
+) -> list[dict[str, Any]]:
+    """Entries [start, stop) whose body says `name: value`, the newest first."""
+    spelt = f'"{name}":{json.dumps(value, ensure_ascii=False)}'.encode()  # as canonical JSON spells it
+    wanted = select(audit).where(audit.c.seq >= start, audit.c.seq < stop, audit.c.kind.in_(list(kinds)))
+    wanted = wanted.where(_holds(connection, spelt)).order_by(audit.c.seq.desc()).limit(limit)
+    shown = [_shown(row) for row in connection.execute(wanted).mappings()]
+    return [entry for entry in shown if entry["body"].get(name) == value]
+
+
+def _holds(connection: Connection, spelt: bytes) -> ColumnElement[bool]:
+    needle = literal(spelt, LargeBinary)
+    if connection.dialect.name == "sqlite":
+        return func.instr(audit.c.body, needle) > 0
+    return func.position(needle.op("IN")(audit.c.body)) > 0
+
+
+def _first_since(connection: Connection, at: float) -> int:
+    """The first entry that was written at `at` or later, by bisection."""
+    low, (high, _) = 0, head(connection)
+    while low < high:
+        middle = (low + high) // 2
+        written = connection.execute(select(audit.c.at).where(audit.c.seq == middle)).scalar()
+        if written is None or written >= at:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def _shown(row: rows.Row) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from typing import Final
 
 from sqlalchemy import Connection, or_, select
 
+from monitor.core.notices.model import OnRecord
 from monitor.core.view import View
 from monitor.store import rows
 from monitor.store.tables import gates, incidents, notices, partitions, rule_states, silences
 
 _REMEMBERED: Final = 24 * 3600.0  # seconds for which a closed incident still matters
+_VOID: Final = ("cancelled", "dead")
 
 
 def load_view(connection: Connection, partition: int, at: float, owns: Callable[[str], bool] | None = None) -> View:
@@ -27,9 +29,11 @@ def load_view(connection: Connection, partition: int, at: float, owns: Callable[
     in_time = select(silences).where(silences.c.ends_at > at).order_by(silences.c.starts_at, silences.c.id)
     view.silences = tuple(rows.silence_from(row) for row in connection.execute(in_time).mappings())
     recorded = connection.execute(
-        select(notices.c.incident, notices.c.key).join(incidents, incidents.c.id == notices.c.incident).where(mattering)
+        select(notices.c.incident, notices.c.key, notices.c.created_at, notices.c.state)
+        .join(incidents, incidents.c.id == notices.c.incident)
+        .where(mattering)
     )
-    for incident, key in recorded:
+    for incident, key, created_at, state in recorded:
         if incident in view.incidents:
-            view.recorded.setdefault(incident, set()).add(key)
+            view.recorded.setdefault(incident, {})[key] = OnRecord(created_at, void=state in _VOID)
     return view

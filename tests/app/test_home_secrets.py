@@ -59,7 +59,7 @@ def test_a_key_that_was_cut_short_is_made_anew_and_one_that_is_none_is_refused(h
     home.key.write_text("")
     assert len(secret_key(home)) == 32
     home.key.write_text("this is not hexadecimal at all\n")
-    with pytest.raises(HomeError, match="secret.key"):
+    with pytest.raises(HomeError, match=r"secret\.key"):
         secret_key(home)
 
 

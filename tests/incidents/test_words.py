@@ -118,10 +118,33 @@ def test_what_a_rule_does_not_say_is_said_by_its_form() -> None:
 
 def test_a_defect_of_the_data_names_its_column_and_its_check() -> None:
     rule = replace(a_rule(), form=Detect("quality", ("inputs.*",)))
-    row = Evidence("inputs.*", "inputs.amount: wrong_type", "share of broken cells", 0.2, 0.001, 200.0, None, 500, T0)
-    assert words.summary(PACK, rule, "fraud-eu", row).startswith(
-        "fraud-eu: the data of inputs.amount have a defect, wrong type: 0.2 of them, expected 0.001 (500 events"
-    )
+    row = Evidence("inputs.*", "inputs.amount: type_change", "share of broken cells", 0.2, 0.005, 200.0, None, 500, T0)
+    seen = "inputs.amount: a value of another type in 20% of the latest events, against 0.5% of the first (500 events"
+    assert words.summary(PACK, rule, "fraud-eu", row).startswith(f"fraud-eu: {seen}, seen at")
+    assert words.comparison(row) == f"{seen})"
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "before", "said"),
+    [
+        ({"above": 0.1}, 0.52, 0.32, "is 0.52 over 1 hour, 62% above 0.32, and 10% is the limit"),
+        ({"below": -0.8}, 3.0, 100.0, "is 3 over 1 hour, 97% below 100, and 80% is the limit"),
+        ({"above": 0.1}, 0.52, 0.0, "is 0.52 over 1 hour, against 0, and 10% is the limit"),
+    ],
+)
+def test_a_comparison_says_what_is_compared_and_what_the_limit_is(
+    of: dict[str, float], value: float, before: float, said: str
+) -> None:
+    form = Windowed("compare", "mean(output.score)", over=3600.0, against="previous_version", **of)
+    row = Evidence("", "", "mean(output.score) against the previous version", value, before, 6.2, None, 200, T0)
+    assert said in words.summary(PACK, replace(a_rule(), form=form), "m", row)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.4, "40%"), (0.0, "0%"), (0.003, "0.3%"), (0.0996, "10%"), (12.5, "1,250%")]
+)
+def test_shares_are_written_in_percent(share: float, text: str) -> None:
+    assert words.percent_text(share) == text
 
 
 def test_missing_labels_are_called_by_their_name() -> None:

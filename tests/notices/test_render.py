@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.incidents.model import Incident
-from monitor.core.notices.model import Reason
-from monitor.core.notices.plan import notice_key, recorded_notice
+from monitor.core.notices.keys import notice_key, recorded_notice
+from monitor.core.notices.model import Kept, Notice, NoticeState, Reason
 from monitor.core.notices.render import Links, Message, render
 
 HEAD = (4711, "0123456789abcdef" * 4)

@@ -19,6 +19,7 @@ _WATCHING = {
     "model_seen": "a model answered for the first time",
     "model_version": "a model changed its version",
     "model_retired": "a model is no longer watched",
+    "model_returned": "a retired model sent events again and is watched again",
     "column_kind": "the kind of a column was inferred or set",
     "quarantined": "events that could not be observed were set aside",
     "requeued": "quarantined events were given back to be observed",

@@ -11,8 +11,10 @@ from monitor.core.changes import Changes, Entry, Gate
 from monitor.core.findings import Evidence
 from monitor.core.incidents.machine import Facts, Outcome, Trigger, step
 from monitor.core.incidents.model import Incident, RuleState
-from monitor.core.notices.model import Policy
-from monitor.core.notices.plan import owed, told, why_untold
+from monitor.core.notices.heard import told
+from monitor.core.notices.model import OnRecord, Policy
+from monitor.core.notices.plan import NOTHING, owed
+from monitor.core.notices.untold import why_untold
 from monitor.core.oversight.gate import strictness, tightened, untouched
 from monitor.core.rules.model import Book, Pack, Rule
 from monitor.core.view import View
@@ -182,8 +184,7 @@ class Casework:
         for id_ in self._planned:
             incident = self.incident(id_)
             assert incident is not None
-            recorded = self.view.recorded.get(id_, set())
-            due = owed(incident, self.policy, self.view.silences, self.at, recorded, self._labels(incident))
+            due = owed(incident, self.policy, self.view.silences, self.at, self._recorded(id_), self._labels(incident))
             self.changes.notices += due.notices
         return self.changes
 
@@ -210,10 +211,14 @@ class Casework:
         """An occurrence is over and nobody was called: say why."""
         if incident.stage == "shadow" or incident.historical:
             return  # its opening entry says so
-        if told(self.view.recorded.get(incident.id, ()), incident.occurrence):
+        recorded = self._recorded(incident.id)
+        if told(recorded, incident.occurrence):
             return
-        why = why_untold(incident, self.policy, self.view.silences, self.at, self._labels(incident))
+        why = why_untold(incident, self.policy, self.view.silences, self.at, self._labels(incident), recorded)
         self.record("no_notice", "machine", {**named(incident), "why": why})
+
+    def _recorded(self, id_: str) -> Mapping[str, OnRecord]:
+        return self.view.recorded.get(id_, NOTHING)
 
     def _labels(self, incident: Incident) -> Mapping[str, str]:
         found = self.rule(incident.key, incident.model)

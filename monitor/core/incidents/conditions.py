@@ -15,8 +15,10 @@ import numpy as np
 from monitor.core.findings import NO, UNKNOWN, YES, Evidence, Level
 from monitor.core.incidents.keys import kept_name
 from monitor.core.incidents.model import RuleState
-from monitor.core.rules.model import Rule
+from monitor.core.rules.model import Absent, Rule, Windowed
 
+UNSEEN_FOR: Final = 3600.0  # seconds beyond a rule's window after which a segment that is not there counts as gone
+_NOTED_EVERY: Final = 900.0  # seconds between notes that a segment is still there, though without data
 MUTED_FOR: Final = 24 * 3600.0  # seconds of daemon time a level that a person closed keeps quiet while it fires
 _MOST: Final = 1e12  # the largest effect that is kept: beyond it is "without measure"
 
@@ -30,12 +32,15 @@ class Moves:
     fired: list[str] = field(default_factory=list)  # began to fire
     firing: list[str] = field(default_factory=list)  # fired before and hold now, muted ones left out
     cleared: list[RuleState] = field(default_factory=list)  # stopped firing, as they were
+    gone: list[RuleState] = field(default_factory=list)  # fired, and their segments are watched no more
 
 
 def advance(rule: Rule, level: Level, tracked: Mapping[str, RuleState], at: float) -> Moves | None:
     """The moves of a level's segments; `tracked` are the rule's states by segment, `at` is daemon time.
 
-    None where nothing holds and nothing is tracked. A tracked segment that the level no longer knows has no data.
+    None where nothing holds and nothing is tracked. A tracked segment without data waits for them, however long. One
+    that the level does not know at all (the watcher was made anew, by another `by` perhaps) waits as long as it takes
+    to see it again where it still exists, `gone_after`, and then ends.
     """
     alerting = rule.no_data == "alert"
     held = (level.holds != NO) if alerting else (level.holds == YES)
@@ -48,9 +53,20 @@ def advance(rule: Rule, level: Level, tracked: Mapping[str, RuleState], at: floa
         _holds(moves, rule, level, segment, tracked.get(segment), at)
     waiting = sorted(segment for segment in tracked if segment not in moves.places)
     for segment, where in zip(waiting, _find(level, waiting), strict=True):
-        fails = where is not None and int(level.holds[where]) == NO
-        (_fails if fails else _pauses)(moves, rule, level, segment, tracked[segment])
+        if where is None:
+            _vanishes(moves, rule, level, segment, tracked[segment])
+        elif int(level.holds[where]) == NO:
+            _fails(moves, rule, level, segment, tracked[segment])
+        else:
+            _pauses(moves, level, segment, tracked[segment])
     return moves
+
+
+def gone_after(rule: Rule) -> float:
+    """Seconds of rule time for which a segment may be unknown to its watcher: the rule's window and an hour."""
+    form = rule.form
+    window = form.over if isinstance(form, Windowed) else form.seconds if isinstance(form, Absent) else 0.0
+    return window + UNSEEN_FOR
 
 
 def evidence(level: Level, place: int) -> Evidence:
@@ -130,6 +146,19 @@ def _fails(moves: Moves, rule: Rule, level: Level, segment: str, state: RuleStat
         moves.cleared.append(state)
 
 
-def _pauses(moves: Moves, rule: Rule, level: Level, segment: str, state: RuleState) -> None:
+def _pauses(moves: Moves, level: Level, segment: str, state: RuleState) -> None:
+    """`unknown_since` moves on while the segment is there, so that it also tells since when it is not."""
     if state.unknown_since is None:
         moves.states[segment] = replace(state, unknown_since=level.at)
+    elif level.at - state.unknown_since >= _NOTED_EVERY:
+        paused = state.paused + level.at - state.unknown_since
+        moves.states[segment] = replace(state, paused=paused, unknown_since=level.at)
+
+
+def _vanishes(moves: Moves, rule: Rule, level: Level, segment: str, state: RuleState) -> None:
+    if state.unknown_since is None:
+        moves.states[segment] = replace(state, unknown_since=level.at)
+    elif level.at - state.unknown_since >= gone_after(rule):
+        moves.states[segment] = None
+        if state.firing and state.muted_since is None:
+            moves.gone.append(state)

@@ -8,10 +8,10 @@ from typing import Final
 from monitor.core.changes import Changes
 from monitor.core.incidents.casework import Casework
 from monitor.core.incidents.machine import SETTLE, UNSEEN_AFTER, Facts
-from monitor.core.incidents.model import Incident
+from monitor.core.incidents.model import Incident, RuleState
 from monitor.core.notices.model import Policy
-from monitor.core.notices.plan import owed
-from monitor.core.rules.model import Absent, Book
+from monitor.core.notices.plan import NOTHING, owed
+from monitor.core.rules.model import Absent, Book, Detect
 from monitor.core.view import View
 
 _NOBODY: Final[dict[str, str]] = {}
@@ -24,9 +24,8 @@ def sweep(view: View, book: Book, policy: Policy, at: float) -> Changes:
         work.plan(incident)
         if incident.state != "closed":
             _pass_time(work, _end_watch(work, incident))
-    for rule, model, segment in sorted(view.rule_states):
-        if why_unwatched(work, rule, model) is not None:
-            work.put_state(rule, model, segment, None)
+    for key in sorted(view.rule_states):
+        _end_condition(work, view.rule_states[key])
     return work.finish()
 
 
@@ -55,6 +54,25 @@ def _end_watch(work: Casework, incident: Incident) -> Incident:
     return work.step(incident, "watch_ended", Facts(why=why)).incident
 
 
+def _end_condition(work: Casework, state: RuleState) -> None:
+    """Forget a condition that nothing will ever judge again; the incident it holds up says so."""
+    why = why_unwatched(work, state.rule, state.model) or _why_unjudged(work, state)
+    if why is None:
+        return
+    work.put_state(state.rule, state.model, state.segment, None)
+    incident = work.incident(state.incident)
+    if incident is not None and state.firing:
+        work.step(incident, "watch_ended", Facts(why=why))
+
+
+def _why_unjudged(work: Casework, state: RuleState) -> str | None:
+    found = work.rule(state.rule, state.model)
+    form = None if found is None else found[1].form
+    if isinstance(form, Detect) and form.kind != "quality":
+        return f"The rule {state.rule} looks for a {form.kind} now and no longer judges the condition it had."
+    return None
+
+
 def _pass_time(work: Casework, incident: Incident) -> None:
     incident = work.step(incident, "quiet", Facts()).incident
     until = incident.acknowledged_until
@@ -74,7 +92,7 @@ def _deadlines(view: View, book: Book, policy: Policy, incident: Incident, at: f
         yield incident.changed_at + UNSEEN_AFTER
     found = book.find(incident.key, incident.model)
     labels = _NOBODY if found is None else found[1].labels
-    due = owed(incident, policy, view.silences, at, view.recorded.get(incident.id, ()), labels)
+    due = owed(incident, policy, view.silences, at, view.recorded.get(incident.id, NOTHING), labels)
     if due.notices:
         yield at
     if due.next_at is not None:

@@ -93,6 +93,7 @@ def enter(incident: Incident, state: State, reason: str, facts: Facts, at: float
 
 _OPENINGS: Final[Mapping[str, Opening]] = {
     "again": "again",
+    "flapping": "flapping",
     "worsened": "worsened",
     "expired": "expired",
     "released": "expired",

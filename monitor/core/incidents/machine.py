@@ -28,7 +28,7 @@ Trigger = Literal[
     "reopened",
 ]
 REOPEN_WITHIN: Final = 30 * 60.0  # a closing by the machine is taken back if it fires again within
-SETTLE: Final = 30 * 60.0  # an acknowledged incident closes this long after it cleared
+SETTLE: Final = 30 * 60.0  # after it cleared: an acknowledged incident closes; what comes back sooner is flapping
 UNSEEN_AFTER: Final = 7 * 86400.0  # a recovered incident nobody looked at closes after
 
 
@@ -61,6 +61,7 @@ class Outcome:
 Cell = tuple[Case, ...]
 _STAYS: Final = (Case("same", "nothing_to_do"),)
 _AGAIN: Final = Case("open", "again", ("evidence", "notice"), entry="incident_again")
+_FLAPPING: Final = replace(_AGAIN, reason="flapping", when="went away lately")
 _LATELY: Final = replace(_AGAIN, when="machine closed it lately")
 _NEW: Final = Case("same", "new_episode", ("new",))
 _WORSE: Final = Case("same", "worsened", ("evidence", "worse", "notice"), when="worse", entry="incident_worsened")
@@ -72,13 +73,13 @@ TABLE: Final[Mapping[Trigger, Mapping[State, Cell]]] = {
     "fired": {
         "open": (_FIRED,),
         "acknowledged": (_FIRED,),
-        "recovered": (_AGAIN,),
+        "recovered": (_FLAPPING, _AGAIN),
         "closed": (_LATELY, _NEW),
     },
     "worsened": {
         "open": (_WORSE, _FIRED),
         "acknowledged": (replace(_WORSE, to="open", when="severity up"), _WORSE, _FIRED),
-        "recovered": (replace(_WORSE, to="open"), _AGAIN),
+        "recovered": (replace(_WORSE, to="open"), _FLAPPING, _AGAIN),
         "closed": (_LATELY, _NEW),
     },
     "cleared": {
@@ -160,6 +161,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
         and at - incident.closed_at < REOPEN_WITHIN
         and facts.newer is None
     ),
+    "went away lately": lambda incident, facts, at: at - incident.changed_at < SETTLE,
     "worse": lambda incident, facts, at: is_worse(incident, facts, at),
     "severity up": lambda incident, facts, at: is_worse(incident, facts, at) and severity_up(incident, facts),
     "latched": lambda incident, facts, at: incident.latches,

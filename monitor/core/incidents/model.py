@@ -10,7 +10,8 @@ from monitor.core.rules.model import Severity, Stage
 
 State = Literal["open", "acknowledged", "recovered", "closed"]
 STATES: tuple[State, ...] = ("open", "acknowledged", "recovered", "closed")
-Opening = Literal["opened", "again", "worsened", "expired", "reopened"]  # why it stands open; a notice reason
+# Why it stands open; a notice reason, but for "flapping": it came "again" soon after it had gone away.
+Opening = Literal["opened", "again", "flapping", "worsened", "expired", "reopened"]
 Verdict = Literal["real", "expected", "false", "unclear"]
 NAMESPACE = UUID("3e5a52a4-8b5c-5d0f-9a45-0f6f7c0f5a01")
 

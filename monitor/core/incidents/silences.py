@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, Literal
@@ -10,12 +9,12 @@ from typing import Final, Literal
 from monitor.core.changes import Silence
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.words import duration_text
+from monitor.core.rules.patterns import Pattern, PatternError
 
 NAMES: Final = ("model", "rule", "pack", "severity")
 OPERATORS: Final = ("=", "!=", "=~", "!~")
 LONGEST: Final = 30 * 86400.0  # seconds: a forgotten silence must not hide an incident for ever
 _PATTERN_LENGTH: Final = 200
-_REPEATS: Final = 3  # unbounded repeats in one pattern; more could take for ever to match
 Status = Literal["pending", "active", "expired"]
 
 
@@ -37,7 +36,7 @@ def labels(incident: Incident) -> Mapping[str, str]:
 
 
 def matches(silence: Silence, incident: Incident) -> bool:
-    """Whether every matcher fits, whatever the time."""
+    """Whether every matcher fits, whatever the time. A silence with a pattern that cannot be used fits nothing."""
     having = labels(incident)
     return all(_fits(having.get(name, ""), operator, value) for name, operator, value in silence.matchers)
 
@@ -65,6 +64,14 @@ def problem(silence: Silence) -> str | None:
     return next(filter(None, (_matcher_problem(*matcher) for matcher in silence.matchers)), None)
 
 
+def without_effect(silence: Silence) -> str | None:
+    """Why a silence that was kept holds nothing back, as a sentence: its pattern is of a kind no longer supported."""
+    found = next(filter(None, (_matcher_problem(*matcher) for matcher in silence.matchers)), None)
+    if found is None:
+        return None
+    return f"The silence {silence.id} of {silence.created_by} holds nothing back, so set another one. {found}"
+
+
 def _matcher_problem(name: str, operator: str, value: str) -> str | None:
     if name not in NAMES:
         return f"A silence cannot match {name!r}; it can match {', '.join(NAMES)}."
@@ -73,9 +80,9 @@ def _matcher_problem(name: str, operator: str, value: str) -> str | None:
     if operator in ("=", "!="):
         return None
     try:
-        _compiled(value)
-    except ValueError as cause:
-        return f"The pattern {value!r} of {name} cannot be used: {cause}."
+        _pattern(value)
+    except PatternError as cause:
+        return f"The pattern {value!r} of {name} cannot be used. {cause.message} {cause.fix}"
     return None
 
 
@@ -84,26 +91,23 @@ def _fits(having: str, operator: str, value: str) -> bool:
         return having == value
     if operator == "!=":
         return having != value
-    found = _compiled(value).fullmatch(having) is not None
-    return found if operator == "=~" else not found
+    found = _found(value, having)
+    return found is not None and found is (operator == "=~")
 
 
-@lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern that matches in bounded time: short, few unbounded repeats, no repeated group, no backreference.
-
-    Raises ValueError with the reason.
-    """
-    if len(pattern) > _PATTERN_LENGTH:
-        raise ValueError(f"it is longer than {_PATTERN_LENGTH} characters")
-    plain = re.sub(r"\\[^0-9]|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)  # escapes and sets aside
-    if re.search(r"\\[0-9]|\(\?P=", plain):
-        raise ValueError("it refers back to a group")
-    if re.search(r"\)[*+{]", plain):
-        raise ValueError("it repeats a group")
-    if len(re.findall(r"[*+]|\{\d*,\d*\}", plain)) > _REPEATS:
-        raise ValueError(f"it has more than {_REPEATS} repeats")
+@lru_cache(maxsize=16_384)
+def _found(pattern: str, text: str) -> bool | None:
+    """Whether the whole text is of the pattern; None if that is none. In time linear in the text."""
     try:
-        return re.compile(pattern)
-    except (re.error, FutureWarning, OverflowError) as cause:
-        raise ValueError(str(cause)) from cause
+        return _pattern(pattern).search(text)
+    except PatternError:
+        return None
+
+
+def _pattern(text: str) -> Pattern:
+    """The pattern, anchored at both ends. Raises PatternError."""
+    if len(text) > _PATTERN_LENGTH:
+        raise PatternError(f"It is longer than {_PATTERN_LENGTH} characters.", "Use several silences.")
+    Pattern(text)  # its own brackets close each other
+    case = "(?i)" if text.startswith("(?i)") else ""
+    return Pattern(f"{case}^(?:{text.removeprefix(case)})$")

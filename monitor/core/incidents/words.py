@@ -15,6 +15,7 @@ from monitor.core.rules.model import Absent, Detect, Pack, Rule, Windowed
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
+BROKEN: Final = "share of broken cells"  # the statistic of quality rules, whose segments are `column: check`
 LIMIT: Final = 2000  # characters of a summary, meaning or action
 
 
@@ -35,6 +36,13 @@ def number_text(value: float | None) -> str:
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def percent_text(share: float) -> str:
+    """`40%`, `0.3%`: two significant digits below ten percent."""
+    if not math.isfinite(share):
+        return "unknown"
+    return f"{share * 100:,.0f}%" if abs(share) >= 0.0995 else f"{share * 100:.2g}%"
 
 
 def duration_text(seconds: float) -> str:
@@ -83,6 +91,8 @@ def comparison(evidence: Evidence) -> str:
     where = f" where {clean(evidence.segment)}" if evidence.segment else ""
     expected = "" if evidence.expected is None else f", expected {number_text(evidence.expected)}"
     n = f" ({_events(evidence.n)})" if evidence.n else ""
+    if evidence.statistic == BROKEN and ": " in evidence.segment:
+        return f"{_defect(evidence)}{n}"
     if evidence.value is None and evidence.detail:
         return f"{clean(evidence.detail, 500).rstrip('.')}{where}{n}"
     return f"{_quantity(evidence)}{where} is {number_text(evidence.value)}{expected}{n}"
@@ -97,14 +107,31 @@ def _happened(rule: Rule, evidence: Evidence) -> str:
         return f"{what} has come for {duration_text(silent)}, and {duration_text(form.seconds)} is the limit"
     if isinstance(form, Detect):
         if _names_check(rule, evidence):
-            column, check = clean(evidence.segment).rsplit(": ", 1)
-            return (
-                f"the data of {column} have a defect, {check.replace('_', ' ')}: {value} of them, expected {expected}"
-            )
+            return _defect(evidence)
         return f"{_SEEN[form.kind]} {column or 'its events'}: {clean(evidence.statistic)} {value}, expected {expected}"
     assert isinstance(form, Windowed)
+    if form.kind == "compare":
+        return f"{_quantity(evidence)} is {value} over {duration_text(form.over)}, {_change(form, evidence)}"
     side = "above" if form.above is not None else "below"
     return f"{_quantity(evidence)} is {value} over {duration_text(form.over)}, {side} the limit of {expected}"
+
+
+def _change(form: Windowed, evidence: Evidence) -> str:
+    """`62% above 0.32, and 10% is the limit`: what it is compared with is no limit."""
+    side, limit = ("below", form.below) if form.above is None else ("above", form.above)
+    before, now = evidence.expected, evidence.value
+    known = before and now is not None and math.isfinite(change := (now - before) / abs(before))
+    size = f"{percent_text(abs(change))} {side}" if known else "against"
+    return f"{size} {number_text(before)}, and {percent_text(abs(limit or 0.0))} is the limit"
+
+
+def _defect(evidence: Evidence) -> str:
+    """`inputs.pressure: no value in 40% of the latest events, against 0% of the first`."""
+    column, check = clean(evidence.segment).rsplit(": ", 1)
+    what = _DEFECTS.get(check, check.replace("_", " "))
+    before = "" if evidence.expected is None else f", against {percent_text(evidence.expected)} of the first"
+    share = "many" if evidence.value is None else percent_text(evidence.value)
+    return f"{column}: {what} in {share} of the latest events{before}"
 
 
 def _quantity(evidence: Evidence) -> str:
@@ -118,6 +145,17 @@ def _names_check(rule: Rule, evidence: Evidence) -> bool:
     return isinstance(rule.form, Detect) and rule.form.kind == "quality" and ": " in evidence.segment
 
 
+_DEFECTS: Final[Mapping[str, str]] = {
+    "missing": "no value",
+    "vanished": "no value any more",
+    "nonfinite": "NaN or infinity",
+    "type_change": "a value of another type",
+    "new_category": "a value never seen before",
+    "constant": "the same value again",
+    "out_of_range": "a value outside its range",
+    "clock_backwards": "a time before the one before",
+    "late": "a time long past",
+}
 _SEEN: Final[Mapping[str, str]] = {
     "shift": "the distribution has changed of",
     "harm": "the model has become worse in",

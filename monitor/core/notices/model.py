@@ -41,6 +41,25 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What deciding remembers of a notice: when it was decided, and whether it is void.
+
+    Void is what was cancelled or given up: nobody has heard of it and nobody will.
+    """
+
+    at: float
+    void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A notice as the outbox keeps it."""
+
+    notice: Notice
+    state: NoticeState
+
+
+@dataclass(frozen=True, slots=True)
 class Receiver:
     """A name and where it leads. The address itself is a secret and never leaves `delivery`."""
 
@@ -68,3 +87,4 @@ class Policy:
     group_wait: float = 5.0
     repeat_interval: float = 4 * 3600.0
     acknowledge_for: float = 8 * 3600.0  # how long an acknowledgement stands by default
+    again_interval: float = 300.0  # what goes away and comes back is told to one receiver at most this often

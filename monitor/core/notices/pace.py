@@ -8,6 +8,8 @@ from typing import Final
 
 FIRST_RETRY: Final = 1.0  # seconds
 LONGEST_RETRY: Final = 300.0
+FIRST_REFUSED: Final = 300.0  # seconds before a page that was refused is tried again
+LONGEST_REFUSED: Final = 3600.0
 
 
 def retry_delay(key: str, attempt: int, wish: float | None = None) -> float:
@@ -20,6 +22,14 @@ def retry_delay(key: str, attempt: int, wish: float | None = None) -> float:
     drawn = int.from_bytes(sha256(f"{key}/{attempt}".encode()).digest()[:4], "big") / 2**32
     delay = full * (1.0 - drawn / 2.0)
     return delay if wish is None else max(delay, min(wish, 3600.0))
+
+
+def refused_delay(attempt: int) -> float:
+    """Seconds until a refused message is tried again after `attempt` (1 = the first): 5 min doubling to 1 h, no end.
+
+    It will be refused again until somebody mends the receiver, and it is that person who must not have to wait long.
+    """
+    return min(LONGEST_REFUSED, FIRST_REFUSED * 2.0 ** min(max(attempt, 1) - 1, 30))
 
 
 @dataclass(frozen=True, slots=True)

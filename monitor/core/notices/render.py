@@ -10,7 +10,7 @@ from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.words import clock_text, comparison
 from monitor.core.notices.clean import clean
-from monitor.core.notices.model import Notice
+from monitor.core.notices.model import Kept, Notice
 from monitor.core.rules.model import Severity
 
 _TITLE: Final = 160
@@ -43,14 +43,17 @@ def render(
     evidence: Sequence[Evidence],
     links: Links,
     head: tuple[int, str] | None,
+    others: Sequence[Kept] = (),
 ) -> Message:
     """The message for a notice: what happened, against what expectation, since when, what to do, where to look.
 
-    `evidence` is worst first. `head` is the audit log's size and root (hex): a witness in every message.
+    `evidence` is worst first. `head` is the audit log's size and root (hex): a witness in every message. `others` are
+    the notices of the incident to the same receiver.
     """
     model = clean(incident.model, 80)
     title = clean(f"{_HEADINGS[notice.reason]}: {model}, {incident.rule} ({incident.severity})", _TITLE)
-    parts = [_opening(notice, incident), clean(incident.summary, 1000, lines=True)]
+    opening = _opening(notice, incident) + _meanwhile(notice, incident, others)
+    parts = [opening, clean(incident.summary, 1000, lines=True)]
     if _needs_work(notice, incident):
         parts += [_seen(evidence), _text("What it means", incident.meaning), _text("What to do", incident.action)]
         parts.append(_text("Runbook", incident.runbook_url or ""))
@@ -100,6 +103,19 @@ def _opening(notice: Notice, incident: Incident) -> str:
     if notice.reason != "recovered" and incident.state == "recovered":
         sentence += f" The condition went away at {since}; this message could not be sent before."
     return sentence
+
+
+def _meanwhile(notice: Notice, incident: Incident, others: Sequence[Kept]) -> str:
+    """What came and went since the receiver last heard of the incident, and was not told one by one."""
+    heard = [other.notice for other in others if other.state in ("delivered", "unknown")]
+    if notice.reason not in ("again", "recovered") or not heard:
+        return ""
+    last = max(heard, key=lambda other: (other.created_at, other.occurrence))
+    times = incident.occurrence - last.occurrence - (incident.state == "open")
+    if times < 1:
+        return ""
+    often = "once" if times == 1 else f"{times:,} times"
+    return f" It opened and recovered {often} since the last message, of {clock_text(last.created_at)}."
 
 
 def _acknowledged(incident: Incident) -> str:

@@ -1,0 +1,95 @@
+"""What the engine does becomes numbers and log lines here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from monitor.clock import Clock
+from monitor.core.incidents.model import Incident
+from monitor.core.step import BANK_FULL
+from monitor.runtime.courier import Delivery
+from monitor.runtime.pace import TICK, Done
+from monitor.runtime.seen import BROKEN
+from monitor.telemetry.engine import EngineMetrics
+
+log = structlog.get_logger("engine")
+
+UNFINISHED = ("pending", "sending", "retry", "unknown")  # notices
+
+
+class Telling:
+    """Called by the loops after what they did; `wake` is called when people may be owed something."""
+
+    def __init__(self, metrics: EngineMetrics, wake: Callable[[], None], clock: Clock) -> None:
+        self.metrics, self.wake, self.clock = metrics, wake, clock
+        self._last_step: dict[int, float] = {}
+        self._refused: dict[int, int] = {}
+
+    def done(self, done: Done) -> None:
+        """A step was committed."""
+        step, observation, changes, count = done.step, done.observation, done.changes, self.metrics.pump
+        if changes:
+            self.wake()
+        broken = [f for f in observation.findings if f.evidence.statistic == BROKEN]
+        count.step(done.seconds, done.events, step.at, done.last_events)
+        count.evaluated(len(observation.levels), done.deciding, step.at, len(broken))
+        count.quarantined(done.quarantined)
+        for finding in observation.findings:
+            count.finding(finding.rule)
+        for finding in broken:
+            log.error(finding.evidence.detail, action="detector_disabled", rule=finding.rule, model=finding.model)
+        self._missed(done)
+        self._holding(done)
+        for incident in changes.incidents.values():
+            self._incident(incident)
+
+    def saved(self, seconds: float) -> None:
+        """Snapshots were written."""
+        self.metrics.pump.snapshot(seconds, self.clock.now())
+
+    def delivered(self, delivery: Delivery) -> None:
+        """A message was sent, or not."""
+        self.metrics.notices.attempt("apprise", delivery.target, delivery.outcome, delivery.seconds, delivery.reason)
+
+    def ledger(
+        self, notices: Mapping[str, int], oldest: float | None, incidents: Mapping[tuple[str, str], int]
+    ) -> None:
+        """What the ledger holds now: notices by state, the oldest one owed, incidents by state and severity."""
+        self.metrics.notices.outbox(sum(notices.get(state, 0) for state in UNFINISHED), oldest)
+        open_, held = (sum(n for (s, _), n in incidents.items() if s == state) for state in ("open", "acknowledged"))
+        self.metrics.alerts.now({"firing": open_, "acknowledged": held}, open_)
+
+    def _missed(self, done: Done) -> None:
+        """Ticks that were due between two steps and never placed."""
+        partition, at = done.step.partition, done.step.at
+        last = self._last_step.get(partition, at)
+        self._last_step[partition] = at
+        for _ in range(min(1000, int(at // TICK - last // TICK) - 1)):
+            self.metrics.pump.tick_missed()
+
+    def _holding(self, done: Done) -> None:
+        if done.holding is None:
+            return
+        partition, unwatched = done.step.partition, done.holding.unwatched
+        refused = unwatched - self._refused.get(partition, unwatched)
+        self._refused[partition] = unwatched
+        self.metrics.pump.bank(done.holding.bytes, done.holding.room, refused, done.holding.failed)
+        full = [f for f in done.observation.findings if f.rule == BANK_FULL]
+        if refused or full:
+            sentence = full[0].evidence.detail if full else "The bank is full: new models are not watched."
+            log.error(sentence, action="bank_full", partition=partition, refused=refused)
+
+    def _incident(self, incident: Incident) -> None:
+        if incident.state == "open" and incident.changed_at == incident.opened_at:
+            self.metrics.alerts.fired(incident.key)
+        log.info(
+            incident.summary,
+            action=f"incident_{incident.state}",
+            incident=incident.id,
+            rule=incident.key,
+            model=incident.model,
+            severity=incident.severity,
+            stage=incident.stage,
+        )
