@@ -2,60 +2,118 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
+from typer._click import Context
+from typer._click.exceptions import UsageError
+from typer.core import TyperCommand
 
-from monitor.cli.context import Exit, fail, plain, shared, show, told
+from monitor.cli.context import Exit, Output, as_json, fail, say, shared, show, told
 
-app = typer.Typer(help="The tamper-evident record of what happened and who did it.", no_args_is_help=True)
+app = typer.Typer(help="Read and check the record of what happened and who did it.", no_args_is_help=True)
+
+UNCHECKED = 3  # beside 0 intact, 1 tampered, 2 incomplete
 
 
-@app.command()
+class _Verify(TyperCommand):
+    """A mistyped command has checked nothing: it must not end with 2, which here says that the log is incomplete."""
+
+    def make_context(self, *args: Any, **more: Any) -> Context:
+        try:
+            return super().make_context(*args, **more)
+        except UsageError as problem:
+            problem.exit_code = UNCHECKED
+            raise
+
+
+@app.command(cls=_Verify)
 def verify(
     context: typer.Context,
     against: Annotated[
         str | None,
-        typer.Option(help="SIZE:ROOT of a head seen earlier; catches even a log that was cut and rolled back."),
+        typer.Option(
+            metavar="SIZE:ROOT", help="A head seen earlier: it shows even a log that was cut and rolled back."
+        ),
     ] = None,
+    output: Output = "table",
 ) -> None:
-    """Check every entry. Exit code 0 intact, 1 tampered and where, 2 incomplete, 3 could not check."""
+    """Check every entry in the ledger of the home folder, whether the daemon runs or not.
+
+    Exit code 0: intact. 1: tampered with, and where. 2: incomplete. 3: it could not be checked.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
     from monitor.store.database import Database, LedgerUnavailable
+    from monitor.store.schema import SchemaMismatch
+    from monitor.store.schema import check as check_schema
     from monitor.store.verify import parse_head
     from monitor.store.verify import verify as check
 
     ledger = shared(context).folder() / "ledger.db"
     if not ledger.exists():
-        fail(f"There is no ledger in {ledger.parent}: set OVERLOOP_HOME or --home.", Exit.UNREACHABLE)
+        fail(f"There is no ledger in {ledger.parent}: name the daemon's home folder with --home.", UNCHECKED)
     try:
         head = None if against is None else parse_head(against)
-    except ValueError as problem:
-        fail(str(problem), Exit.UNREACHABLE)
-    try:
+        check_schema(ledger)
         with Database.open(ledger, ledger.parent / "run") as database, database.read() as connection:
             verdict = check(connection, head)
-    except LedgerUnavailable as problem:
-        fail(str(problem), Exit.UNREACHABLE)
-    typer.echo(verdict.sentence)
+    except (ValueError, LedgerUnavailable, SchemaMismatch) as problem:
+        fail(str(problem), UNCHECKED)
+    except (SQLAlchemyError, OSError) as problem:
+        fail(f"The audit log in {ledger} cannot be read ({type(problem).__name__}).", UNCHECKED)
+    whole = {"code": verdict.code, "says": verdict.sentence, "size": verdict.size, "root": verdict.root.hex()}
+    if output == "json":
+        typer.echo(as_json({**whole, "first_bad": verdict.first_bad}))
+    else:
+        say(verdict.sentence)
     raise typer.Exit(verdict.code)
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    kind: Annotated[str | None, typer.Option(help="One kind of entry only.")] = None,
-    output: Annotated[str, typer.Option("-o", "--output", help="table or json.")] = "table",
+    kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only entries of one kind.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")] = 50,
+    output: Output = "table",
 ) -> None:
-    """Entries, the newest first."""
+    """List entries, the newest first."""
+    if kind is not None:
+        _known(kind)
     with told():
-        page = shared(context).daemon().get(f"/v1/audit?limit={limit}" + (f"&kind={kind}" if kind else ""))
-    rows = [{**e, "body": plain(e["body"])[:100]} for e in page["entries"]]
+        asked = {"limit": limit, **({"kind": kind} if kind else {})}
+        page = shared(context).daemon().json(f"/v1/audit?{urlencode(asked)}")
+    rows = [{**entry, "at": entry["at"][:19] + "Z", "body": _inline(entry["body"])} for entry in page["entries"]]
     show(rows, ["seq", "at", "kind", "actor", "body"], output, page)
 
 
 @app.command()
-def head(context: typer.Context) -> None:
-    """Print SIZE:ROOT as it is now; keep it somewhere else for `verify --against`."""
+def head(context: typer.Context, output: Output = "table") -> None:
+    """Print SIZE:ROOT as it is now. Keep it somewhere else for `audit verify --against`."""
     with told():
-        typer.echo(shared(context).daemon().get("/v1/audit/head")["against"])
+        found = shared(context).daemon().json("/v1/audit/head")
+    if output == "json":
+        typer.echo(as_json(found))
+    else:
+        say(found["against"])
+
+
+def _known(kind: str) -> None:
+    from monitor.core.audit.kinds import KINDS
+    from monitor.core.rules.diagnose import meant
+
+    if kind not in KINDS:
+        fail(f"There is no kind {kind!r}. {meant(kind, sorted(KINDS))}", Exit.USAGE)
+
+
+def _inline(body: Any) -> str:
+    """The body of an entry in one line."""
+    if not isinstance(body, dict):
+        return str(body)
+    return ", ".join(f"{name}: {_short(value)}" for name, value in body.items() if value is not None)
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)

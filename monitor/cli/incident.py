@@ -2,100 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
 
 import typer
 
-from monitor.cli.context import Exit, fail, plain, shared, show, told
+from monitor.cli.context import Format, Output, as_json, say, seconds, shared, show, told
 from monitor.cli.http import Daemon
+from monitor.cli.ids import SHORT, WHOLE, whole_id
 
-app = typer.Typer(help="What needs a person, and what people did about it.", no_args_is_help=True)
+app = typer.Typer(help="Look at what needs a person, and act on it.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(help="The incident's id, or enough of its beginning.")]
-Note = Annotated[str | None, typer.Option("--note", help="A note to leave with it.")]
-Revision = Annotated[int | None, typer.Option(help="Refuse if the incident has a newer revision than this.")]
-Output = Annotated[str, typer.Option("-o", "--output", help="table or json.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or enough of its beginning.")]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note to leave with it.")]
+Revision = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Refuse if it has changed since this revision of it.")
+]
+State = Literal["open", "acknowledged", "recovered", "closed"]
+Verdict = Literal["real", "expected", "false", "unclear"]
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    state: Annotated[str | None, typer.Option(help="open, acknowledged, recovered or closed.")] = None,
-    model: Annotated[str | None, typer.Option(help="One model only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Only those of one model.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(metavar="RULE", help="Only those of one rule: its name, or pack/name.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")] = 50,
     output: Output = "table",
 ) -> None:
-    """Incidents, the newest first."""
-    from urllib.parse import urlencode
-
-    asked = {"state": state, "model": model, "limit": limit}
+    """List incidents, the newest first."""
+    asked = {"state": state, "model": model, "rule": rule, "limit": limit}
     with told():
-        page = shared(context).daemon().get(f"/v1/incidents?{urlencode({k: v for k, v in asked.items() if v})}")
-    rows = [{**i, "id": i["id"][:8], "since": i["opened_at"][:19] + "Z"} for i in page["incidents"]]
+        page = shared(context).daemon().json(f"/v1/incidents?{urlencode({k: v for k, v in asked.items() if v})}")
+    rows = [{**i, "id": i["id"][:SHORT], "opened": i["opened_at"][:16].replace("T", " ")} for i in page["incidents"]]
     if not rows and output == "table":
-        typer.echo("There are no incidents to show.")
+        say("There are no incidents to show.")
         return
-    show(rows, ["id", "state", "severity", "since", "model", "owner", "summary"], output, page)
+    show(rows, ["id", "state", "severity", "opened", "model", "owner", "summary"], output, page)
+    if page["next"] is not None and output == "table":
+        say(f"There are more than {limit}: raise --limit, or narrow it with --state, --model or --rule.", err=True)
 
 
 @app.command("show")
 def show_(context: typer.Context, id_: Id, output: Output = "table") -> None:
-    """One incident with its evidence, notes and notices."""
+    """Show one incident with its evidence, notes and messages."""
+    from monitor.cli.incident_text import lines
+
     with told():
         daemon = shared(context).daemon()
-        found = daemon.get(f"/v1/incidents/{full_id(daemon, id_)}")
+        found = daemon.json(f"/v1/incidents/{_path(daemon, id_)}")
     if output == "json":
-        show([], [], "json", found)
-        return
-    for line in _lines(found):
-        typer.echo(line)
-
-
-def _lines(found: dict[str, Any]) -> list[str]:
-    lines = [plain(found["summary"]), ""]
-    for name in (
-        "id",
-        "state",
-        "severity",
-        "stage",
-        "model",
-        "version",
-        "pack",
-        "rule",
-        "opened_at",
-        "owner",
-        "acknowledged_by",
-        "verdict",
-        "revision",
-    ):
-        lines.append(f"{name.replace('_', ' '):>16}  {plain(found[name])}")
-    lines += ["", f"What it means: {plain(found['meaning'])}", f"What to do:    {plain(found['action'])}"]
-    for e in found["evidence"]:
-        detail = (
-            e.get("detail") or f"{e['statistic']} {plain(e['value'])}, expected {plain(e['expected'])}, n = {e['n']}"
-        )
-        lines.append(f"Evidence:      {e['at']} {plain(e['column'])} {plain(e['segment'])} {plain(detail)}".rstrip())
-    lines += [f"Note:          {n['at']} {plain(n['author'])}: {plain(n['text'])}" for n in found.get("notes", [])]
-    lines += [f"Told:          {n['at']} {n['target']} ({n['reason']}): {n['state']}" for n in found["notices"]]
-    return lines
-
-
-def full_id(daemon: Daemon, id_: str) -> str:
-    """The whole id behind a beginning. Ends the command if none or several begin so."""
-    if len(id_) >= 36:
-        return id_
-    found = [i["id"] for i in daemon.get("/v1/incidents?limit=1000")["incidents"] if i["id"].startswith(id_)]
-    if len(found) != 1:
-        fail(f"{len(found) or 'No'} incidents begin with {id_!r}; see `overloop incident list`.", Exit.FAILED)
-    return str(found[0])
-
-
-def _act(context: typer.Context, id_: str, act: str, **body: Any) -> None:
-    with told():
-        daemon = shared(context).daemon()
-        given = {name: value for name, value in body.items() if value is not None}
-        found = daemon.post(f"/v1/incidents/{full_id(daemon, id_)}/{act}", given)
-    typer.echo(f"Incident {found['id'][:8]} is {found['state']}: {plain(found['summary'])}")
+        typer.echo(as_json(found))
+    else:
+        say("\n".join(lines(found)))
 
 
 @app.command()
@@ -104,50 +66,98 @@ def ack(
     id_: Id,
     note: Note = None,
     take: Annotated[bool, typer.Option("--take", help="Become the owner even if somebody else is.")] = False,
-    hours: Annotated[float | None, typer.Option("--for", help="Hours it stands; 8 by default.")] = None,
+    for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="How long it stands, such as 2h.")] = None,
     revision: Revision = None,
+    output: Output = "table",
 ) -> None:
-    """ "I have it": the pages stop until it runs out."""
-    _act(context, id_, "acknowledge", note=note, take=take, for_seconds=hours and hours * 3600, revision=revision)
+    """Say "I have it": nobody else is told until it runs out, after 8 hours unless you say otherwise."""
+    lasts = None if for_ is None else seconds(for_, "--for")
+    _act(context, id_, "acknowledge", output, note=note, take=take or None, for_seconds=lasts, revision=revision)
 
 
 @app.command()
-def release(context: typer.Context, id_: Id, note: Note = None) -> None:
-    """Give an acknowledgement back."""
-    _act(context, id_, "release", note=note)
+def release(context: typer.Context, id_: Id, note: Note = None, output: Output = "table") -> None:
+    """Give an acknowledgement back: the incident is open again."""
+    _act(context, id_, "release", output, note=note)
 
 
 @app.command()
-def note(context: typer.Context, id_: Id, text: Annotated[str, typer.Argument()]) -> None:
-    """Write something down."""
-    _act(context, id_, "note", note=text)
+def note(
+    context: typer.Context,
+    id_: Id,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is to be remembered.")],
+    output: Output = "table",
+) -> None:
+    """Write something down with an incident."""
+    _act(context, id_, "note", output, note=text)
 
 
 @app.command()
-def assign(context: typer.Context, id_: Id, owner: Annotated[str, typer.Argument()], note: Note = None) -> None:
-    """Make somebody the owner."""
-    _act(context, id_, "assign", owner=owner, note=note)
+def assign(
+    context: typer.Context,
+    id_: Id,
+    owner: Annotated[str, typer.Argument(metavar="USER", help="Who is to own it.")],
+    note: Note = None,
+    output: Output = "table",
+) -> None:
+    """Make somebody the owner of an incident."""
+    _act(context, id_, "assign", output, owner=owner, note=note)
 
 
 @app.command()
 def close(
     context: typer.Context,
     id_: Id,
-    verdict: Annotated[str | None, typer.Option(help="real, expected, false or unclear.")] = None,
+    verdict: Annotated[Verdict | None, typer.Option(help="What it was.")] = None,
     note: Note = None,
     revision: Revision = None,
+    output: Output = "table",
 ) -> None:
-    """It is over. A detector that latched starts watching again."""
-    _act(context, id_, "close", verdict=verdict, note=note, revision=revision)
+    """Close an incident. A detector that latched starts watching again."""
+    _act(context, id_, "close", output, verdict=verdict, note=note, revision=revision)
 
 
 @app.command()
-def reopen(context: typer.Context, id_: Id, note: Note = None) -> None:
-    """It is not over after all."""
-    _act(context, id_, "reopen", note=note)
+def reopen(context: typer.Context, id_: Id, note: Note = None, output: Output = "table") -> None:
+    """Open a closed incident again."""
+    _act(context, id_, "reopen", output, note=note)
 
 
 @app.command()
-def verdict(context: typer.Context, id_: Id, verdict: Annotated[str, typer.Argument()], note: Note = None) -> None:
-    """What it was: real, expected, false or unclear."""
-    _act(context, id_, "verdict", verdict=verdict, note=note)
+def verdict(
+    context: typer.Context,
+    id_: Id,
+    verdict: Annotated[Verdict, typer.Argument(help="What it was.")],
+    note: Note = None,
+    output: Output = "table",
+) -> None:
+    """Say what an incident was."""
+    _act(context, id_, "verdict", output, verdict=verdict, note=note)
+
+
+def _act(context: typer.Context, id_: str, act: str, output: Format, **body: Any) -> None:
+    with told():
+        daemon = shared(context).daemon()
+        given = {name: value for name, value in body.items() if value is not None}
+        found = daemon.checked(daemon.post(f"/v1/incidents/{_path(daemon, id_)}/{act}", given))
+    if output == "json":
+        typer.echo(as_json(found))
+    else:
+        say(f"Incident {found['id'][:SHORT]} is {found['state']}: {found['summary']}")
+
+
+def _path(daemon: Daemon, id_: str) -> str:
+    """The whole id, as it stands in a path."""
+    if len(id_) < WHOLE:
+        id_ = whole_id(id_, _all_ids(daemon), "incident", "overloop incident list")
+    return quote(id_, safe="")
+
+
+def _all_ids(daemon: Daemon) -> list[str]:
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = daemon.json("/v1/incidents?" + urlencode({"limit": 1000, **({"after": after} if after else {})}))
+        found += [incident["id"] for incident in page["incidents"]]
+        after = page["next"]
+    return found

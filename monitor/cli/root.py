@@ -1,34 +1,38 @@
-"""`overloop`: the commands without a noun, and where the nouns hang."""
+"""`overloop`: the commands without a noun. The nouns are modules of their own, see `nouns`."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import monitor
-from monitor.cli import access, audit, db, events, incident, oversight, receivers, rules
-from monitor.cli.context import Exit, Shared, fail, shared, told
+from monitor.cli.context import Exit, Output, Shared, as_json, fail, say, shared, told
+from monitor.cli.nouns import Nouns
 
 app = typer.Typer(
     name="overloop",
-    help="Watches AI models at work and calls a person only when something needs one.",
+    cls=Nouns,
+    help="Watch AI models at work, and call a person only when something needs one.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for noun in (incident, rules, audit, db, events, receivers):
-    app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
-for name, sub in (*oversight.APPS.items(), *access.APPS.items()):
-    app.add_typer(sub, name=name)
 
 Home = Annotated[
     Path | None,
     typer.Option(
-        "--home", help="The daemon's home folder; $OVERLOOP_HOME, then the user's state folder.", envvar="OVERLOOP_HOME"
+        "--home",
+        envvar="OVERLOOP_HOME",
+        metavar="DIR",
+        help="The daemon's home folder; the state folder of this user if left out.",
     ),
+]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The settings; overloop.toml in the home folder if left out.")
 ]
 
 
@@ -43,64 +47,51 @@ def root(
     context: typer.Context,
     home: Home = None,
     url: Annotated[
-        str | None, typer.Option("--url", help="The daemon's address; $OVERLOOP_URL.", envvar="OVERLOOP_URL")
+        str | None,
+        typer.Option(
+            "--url", envvar="OVERLOOP_URL", metavar="URL", help="The daemon's address; read in its home if left out."
+        ),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    context.obj = Shared(home, url)
+    source = context.get_parameter_source("home")
+    typed = source is not None and source.name == "COMMANDLINE"
+    by_environment = (found := context.get_parameter_source("url")) is not None and found.name == "ENVIRONMENT"
+    context.obj = Shared(home, None if by_environment else url, typed)
 
 
 @app.command()
 def run(
     context: typer.Context,
     home: Home = None,
-    listen: Annotated[str | None, typer.Option(help="HOST:PORT; 127.0.0.1:8420 by default.")] = None,
-    rules: Annotated[
-        list[Path] | None, typer.Option(help="A folder of packs; may be given again. The shipped ones by default.")
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to listen; 127.0.0.1:8420 if left out.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="overloop.toml.")] = None,
-    single: Annotated[bool, typer.Option("--single", help="Everything in one process.")] = False,
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="A folder of packs, or a pack; may be given again. The shipped ones if left out."
+        ),
+    ] = None,
+    config: Config = None,
+    single: Annotated[bool, typer.Option("--single", help="Run everything in one process.")] = False,
 ) -> None:
-    """Run the daemon until it is told to stop."""
-    from monitor.app.home import HomeError
-    from monitor.app.start import StartError
-    from monitor.app.start import run as start
-    from monitor.clock import ClockError
-    from monitor.settings import SettingsError
-    from monitor.store.schema import SchemaMismatch
-    from monitor.telemetry.logs import configure_logging
+    """Run the daemon until it is told to stop (SIGTERM, or Ctrl-C)."""
+    from monitor.cli.run import run as start
 
-    flags: dict[str, Any] = {
-        "home": home or shared(context).home,
-        "listen": listen,
-        "rules": tuple(rules) if rules else None,
-        "config": config,
-        "single": single or None,
-    }
-    try:
-        settings = _settings(flags)
-        configure_logging(settings.log.format, settings.log.level)
-        code = start(settings)
-    except (HomeError, StartError, SettingsError, SchemaMismatch, ClockError) as problem:
-        fail(str(problem), Exit.USAGE if isinstance(problem, SettingsError) else Exit.UNREACHABLE)
-    raise typer.Exit(code)
-
-
-def _settings(flags: dict[str, Any]) -> Any:
-    from monitor.settings import load
-
-    return load(flags)
+    flags = {"home": home or shared(context).home, "listen": listen, "rules": tuple(rules) if rules else None}
+    start({**flags, "config": config, "single": single or None})
 
 
 @app.command()
 def demo(
-    seed: Annotated[int | None, typer.Option(help="Draw the same row and sensor again.")] = None,
-    keep: Annotated[Path | None, typer.Option(help="Keep the demo's home in this folder.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Draw the same row and sensor again.")] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the demo's home in this folder.")] = None,
     wait: Annotated[bool, typer.Option(help="Stay until somebody acknowledges.")] = True,
 ) -> None:
-    """Watch a real model go wrong, get told, acknowledge. Stops with Ctrl-C."""
+    """Watch a real model go wrong, get told, acknowledge. Ctrl-C stops it."""
     from monitor.cli.demo import run as show
 
     with told():
@@ -108,35 +99,33 @@ def demo(
 
 
 @app.command()
-def login(context: typer.Context, next: Annotated[str, typer.Option(help="The page to open.")] = "/") -> None:
+def login(
+    context: typer.Context,
+    next: Annotated[str, typer.Option(metavar="PATH", help="The page to open.")] = "/",
+) -> None:
     """Print a link that signs you in to the pages, once, within ten minutes."""
     with told():
-        typer.echo(shared(context).daemon().login_link(next))
+        say(shared(context).daemon().login_link(next))
 
 
 @app.command()
 def check(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="overloop.toml.")] = None,
+    config: Config = None,
 ) -> None:
-    """Check settings and rules without starting anything."""
-    from monitor.cli.rules import report
-    from monitor.settings import SettingsError
-    from monitor.settings.parts import remarks, rule_folders
+    """Check settings and rules without starting anything; exit code 1 if either cannot be used."""
+    from monitor.cli.run import check as look
 
-    try:
-        settings = _settings({"home": shared(context).home, "config": config})
-    except SettingsError as problem:
-        fail(str(problem), Exit.FAILED)
-    for sentence in remarks(settings):
-        typer.echo(f"note: {sentence}")
-    typer.echo(f"The settings are fine; home is {settings.home}.")
-    report(rule_folders(settings), settings)
+    look(shared(context).home, config)
 
 
 @app.command()
-def backup(context: typer.Context, folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]) -> None:
-    """Copy the whole home, while the daemon runs, with a manifest of checksums."""
+def backup(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
+    output: Output = "table",
+) -> None:
+    """Copy the whole home into a folder, with checksums, while the daemon runs. It holds secrets: keep it safe."""
     from monitor.store.backup import BackupError
     from monitor.store.backup import backup as copy
 
@@ -144,14 +133,20 @@ def backup(context: typer.Context, folder: Annotated[Path, typer.Argument(help="
         manifest = copy(shared(context).folder(), folder, time.time())
     except (BackupError, OSError) as problem:
         fail(str(problem), Exit.FAILED)
-    typer.echo(f"Backed up {len(manifest.files)} files to {folder}; restore them with `overloop restore {folder}`.")
+    size, root = manifest.audit or (0, "")
+    if output == "json":
+        typer.echo(as_json({"folder": str(folder), "files": len(manifest.files), "audit": f"{size}:{root}"}))
+        return
+    say(f"Backed up {len(manifest.files)} files to {folder}; restore them with `overloop restore {folder}`.")
+    say(f"The audit log in it has the head {size}:{root}.")
 
 
 @app.command()
 def restore(
-    context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder made by `overloop backup`.")]
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder made by `overloop backup`.")],
 ) -> None:
-    """Put a backup into an empty home, after checking it."""
+    """Put a backup into a new or empty home, after checking every file of it."""
     from monitor.store.backup import BackupError
     from monitor.store.backup import restore as put
 
@@ -160,4 +155,4 @@ def restore(
         put(folder, home, time.time())
     except (BackupError, OSError) as problem:
         fail(str(problem), Exit.FAILED)
-    typer.echo(f"Restored {folder} to {home}; start the daemon with `overloop run --home {home}`.")
+    say(f"Restored {folder} to {home}; start the daemon with `overloop run --home {home}`.")

@@ -1,0 +1,82 @@
+"""What `overloop rules check` prints: what is wrong or odd, and what each rule may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from monitor.cli.context import Exit, as_json, fail, say, show
+from monitor.core.rules.check import check_book
+from monitor.core.rules.diagnose import Diagnostic, render
+from monitor.core.rules.footprint import footprint
+from monitor.core.rules.model import Book
+from monitor.runtime.books import BookRefused, Shelf, documents_of
+from monitor.settings import Settings
+from monitor.settings.parts import model_options, parameters
+from monitor.store import queries
+from monitor.store.database import Database, LedgerUnavailable
+
+
+def report(folders: Sequence[Path], settings: Settings, output: str) -> None:
+    """Print what there is to say of these packs; ends the command with 1 if they cannot be used."""
+    shelf = Shelf(folders, parameters(settings), model_options(settings), settings.partitions)
+    try:
+        book, source, odd = shelf.load()
+    except BookRefused as refused:
+        if output == "json":
+            typer.echo(as_json({"rules": [], "remarks": [asdict(found) for found in refused.diagnostics]}))
+        fail("\n".join([*refused.lines, "These rules cannot be used."]))
+    known, unread = _known(settings)
+    remarks = [*odd, *check_book(book, documents_of(source), known)]
+    rows = _rows(book)
+    if output == "json":
+        typer.echo(as_json({"rules": rows, "remarks": [asdict(remark) for remark in remarks]}))
+    else:
+        _print(book, rows, remarks, unread)
+    if any(remark.severity == "error" for remark in remarks):
+        fail("These rules have errors.", Exit.FAILED)
+
+
+def _print(book: Book, rows: Sequence[dict[str, Any]], remarks: Sequence[Diagnostic], unread: str | None) -> None:
+    for remark in remarks:
+        say(render(remark))
+    show(rows, ["rule", "severity", "stage", "memory"], "table")
+    if unread is not None:
+        say(f"Columns were not compared with the events so far: {unread}", err=True)
+    errors = sum(remark.severity == "error" for remark in remarks)
+    said = f"{_count(len(book.packs), 'pack')} with {_count(len(rows), 'rule')}: {_count(errors, 'error')}, "
+    say(said + f"{_count(len(remarks) - errors, 'warning')}.")
+
+
+def _rows(book: Book) -> list[dict[str, Any]]:
+    rules = [rule for pack in book.packs for rule in pack.rules]
+    return [
+        {
+            "rule": rule.key,
+            "severity": rule.severity,
+            "stage": rule.stage,
+            "memory": str(footprint(rule)),
+            "memory_bytes": footprint(rule).total,
+        }
+        for rule in rules
+    ]
+
+
+def _known(settings: Settings) -> tuple[dict[str, frozenset[str]], str | None]:
+    """Columns that models of this home have had, and why they could not be read; nothing where there is no home yet."""
+    ledger = settings.home / "ledger.db"
+    try:
+        if not ledger.exists():
+            return {}, None
+        with Database.open(ledger, settings.home / "run") as database, database.read() as connection:
+            return {m["model"]: frozenset(m["columns"]) for m in queries.models(connection)}, None
+    except (LedgerUnavailable, OSError) as problem:
+        return {}, str(problem)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,65 @@
+"""What `overloop run` and `overloop check` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from monitor.cli.context import Exit, fail, say
+from monitor.settings import Settings, SettingsError, load
+
+
+def run(flags: Mapping[str, Any]) -> None:
+    """Run the daemon; ends the command with its exit code, 2 on settings it cannot use, 3 where it cannot start."""
+    from monitor.app.home import HomeError
+    from monitor.app.start import StartError
+    from monitor.app.start import run as start
+    from monitor.clock import ClockError
+    from monitor.spool import SpoolError
+    from monitor.store.errors import LedgerUnavailable
+    from monitor.store.schema import SchemaMismatch
+    from monitor.telemetry.logs import configure_logging
+
+    try:
+        settings = load(flags)
+        configure_logging(settings.log.format, settings.log.level)
+        code = start(settings)
+    except SettingsError as problem:
+        fail(str(problem), Exit.USAGE)
+    except (HomeError, StartError, SchemaMismatch, ClockError, LedgerUnavailable, SpoolError) as problem:
+        fail(str(problem), Exit.UNREACHABLE)
+    except OSError as problem:
+        fail(f"The daemon cannot start: {problem.filename or 'the disk'}: {problem.strerror}.", Exit.UNREACHABLE)
+    raise typer.Exit(code)
+
+
+def check(home: Path | None, config: Path | None) -> None:
+    """Say what is wrong or odd with the settings and the rules; ends the command with 1 if they cannot be used."""
+    from monitor.cli.rules_check import report
+    from monitor.settings.parts import remarks, rule_folders
+
+    try:
+        settings = load({"home": home, "config": config})
+    except SettingsError as problem:
+        fail(str(problem), Exit.FAILED)
+    for sentence in (*remarks(settings), *_unaddressed(settings)):
+        say(f"note: {sentence}")
+    say(f"The settings are fine; the home folder is {settings.home}.")
+    report(rule_folders(settings), settings, "table")
+
+
+def _unaddressed(settings: Settings) -> list[str]:
+    """What the daemon would miss in this environment; its own may be another."""
+    from monitor.settings.secrets import addresses, heartbeat_address
+
+    said = []
+    for look in (addresses, heartbeat_address):
+        try:
+            look(settings, os.environ)
+        except SettingsError as problem:
+            said.append(f"{problem} The daemon will not start in an environment like this one.")
+    return said
