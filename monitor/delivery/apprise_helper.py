@@ -41,9 +41,10 @@ def main() -> None:
             target = open_target(request["url"])
         except TargetError as refused:
             return {"refused": str(refused)}
+        about = {"label": target.label, "url_id": target.url_id}
         if request["do"] == "check":
-            return {"label": target.label, "url_id": target.url_id}
-        return asdict(send_once(target, request["message"], request["seconds"]))
+            return about
+        return about | asdict(send_once(target, request["message"], request["seconds"]))
 
     requests = _read_in_background(replies)
     while True:

@@ -90,16 +90,21 @@ class HelperPool:
 
     def _take(self) -> _Helper:
         oldest = time.monotonic() - self._idle_seconds
-        with self._lock:
-            if self._closed:
-                raise HelperError(late=False, sent=False)
-            stale = [h for h in self._idle if h.rested_since < oldest or not h.alive]
-            self._idle = [h for h in self._idle if h not in stale]
-            helper = self._idle.pop() if self._idle else _Helper(self._command)
-            self._busy.add(helper)
-        for old in stale:
-            old.bury()
-        return helper
+        stale: list[_Helper] = []
+        try:
+            with self._lock:
+                if self._closed:
+                    raise HelperError(late=False, sent=False)
+                stale = [h for h in self._idle if h.rested_since < oldest or not h.alive]
+                self._idle = [h for h in self._idle if h not in stale]
+                helper = self._idle.pop() if self._idle else _Helper(self._command)
+                self._busy.add(helper)
+                return helper
+        except OSError:  # no memory, no process or no file descriptor is left for a helper
+            raise HelperError(late=False, sent=False) from None
+        finally:
+            for old in stale:
+                old.bury()
 
 
 class _Helper:

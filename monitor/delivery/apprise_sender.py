@@ -12,12 +12,16 @@ from monitor.delivery.protocol import Outgoing, Result, Sender
 from monitor.delivery.unusable import Unusable
 
 _TITLE, _BODY, _URL = 250, 8000, 4096  # characters; together below what a pipe takes without blocking
+_UNCHECKED = "not checked yet"  # the label of a sender whose URL nobody could look at so far
 
 
 class AppriseSender:
-    """One target. Sends one message at a time: services that are hit twice at once answer 429."""
+    """One target. Sends one message at a time: services that are hit twice at once answer 429.
 
-    def __init__(self, url: str, pool: HelperPool, label: str) -> None:
+    A URL that could not be checked is sent to all the same; the answer tells its label, or what is wrong with it.
+    """
+
+    def __init__(self, url: str, pool: HelperPool, label: str = _UNCHECKED) -> None:
         self._url, self._pool, self._label = url, pool, label
         self._turn = threading.Lock()
 
@@ -50,27 +54,40 @@ class AppriseSender:
             return _without_answer(failed, seconds)
         if "refused" in answer:
             return Result("dead", "clientError", None, answer["refused"])
+        self._label = _label(answer) or self._label
         return Result(answer["outcome"], answer["reason"], answer["retry_after"], answer["problem"])
 
 
 @dataclass(frozen=True, slots=True)
 class Senders:
-    """By receiver name: those that can be used, and for the others a sentence each that says what to change."""
+    """By receiver name: those that can be used, and for the others a sentence each that says what to change.
+
+    `unchecked` says for some of the usable ones why nobody knows yet whether they can be.
+    """
 
     usable: dict[str, Sender] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
     def all(self) -> dict[str, Sender]:
-        """For the courier: messages to a receiver that cannot be used are given up with the sentence on record."""
+        """For the courier: messages to a receiver that cannot be used fail with the sentence on record."""
         return {**self.usable, **{name: Unusable(problem) for name, problem in self.problems.items()}}
 
 
 def apprise_senders(urls: Mapping[str, str], pool: HelperPool, seconds: float = 30.0) -> Senders:
-    """Checks every URL without sending anything; the first check starts a helper (about a second)."""
-    senders = Senders()
+    """Checks every URL without sending anything, within `seconds` in all; the first check starts a helper (about 1 s).
+
+    A receiver is refused only for what its URL says, never for a helper that was slow or died.
+    """
+    senders, ends = Senders(), time.monotonic() + seconds
     for name, url in urls.items():
-        label, problem = check(url, pool, seconds)
+        try:
+            label, problem = check(url, pool, ends - time.monotonic())
+        except NoVerdict as unknown:
+            senders.usable[name] = AppriseSender(url, pool)
+            senders.unchecked[name] = f'The URL of receiver "{name}" could not be checked. {unknown}'
+            continue
         if problem is None:
             senders.usable[name] = AppriseSender(url, pool, label)
         else:
@@ -78,18 +95,34 @@ def apprise_senders(urls: Mapping[str, str], pool: HelperPool, seconds: float = 
     return senders
 
 
+class NoVerdict(Exception):  # noqa: N818 (an answer, not a mistake)
+    """Nobody could look at a URL; the sentence says why."""
+
+
 def check(url: str, pool: HelperPool, seconds: float = 30.0) -> tuple[str, str | None]:
-    """(label, None) for a URL that can be used, else ("", a sentence that says why, without any part of a secret)."""
+    """(label, None) for a URL that can be used, else ("", a sentence that says why, without any part of a secret).
+
+    Raises NoVerdict where no helper could tell.
+    """
     if len(url) > _URL:
         return "", f"It is {len(url)} characters long; at most {_URL} are allowed."
+    if seconds <= 0.0:
+        raise NoVerdict("There was no time left for it; it is looked at when the first message is sent.")
     try:
         answer = pool.call({"do": "check", "url": url}, seconds)
     except HelperError as failed:
         state = "did not answer in time" if failed.late else "ended at once"
-        return "", f"It could not be checked: the helper process that loads Apprise {state}; run the command again."
-    if "label" in answer:
-        return f"{answer['label']} ({answer['url_id']})", None
-    return "", str(answer.get("refused") or answer.get("problem"))
+        raise NoVerdict(f"The helper process that loads Apprise {state}; messages are tried all the same.") from None
+    if "refused" in answer:
+        return "", str(answer["refused"])
+    label = _label(answer)
+    if label is None:
+        raise NoVerdict(str(answer["problem"]))
+    return label, None
+
+
+def _label(answer: Mapping[str, str]) -> str | None:
+    return f"{answer['label']} ({answer['url_id']})" if "label" in answer else None
 
 
 def _without_answer(failed: HelperError, seconds: float) -> Result:

@@ -9,7 +9,7 @@ from monitor.core.notices.model import Outcome
 from monitor.core.rules.model import Severity
 
 FailureReason = Literal[
-    "clientError",  # the target refused the message or the address; sending it again cannot help
+    "clientError",  # the target refused the message or the address; somebody has to mend the receiver
     "serverError",  # a failure on the target's side
     "authError",  # the target refused our credentials
     "rateLimited",  # the target asked us to slow down
@@ -34,9 +34,9 @@ class Outgoing:
 class Result:
     """What came of one attempt.
 
-    `delivered`: the target accepted it. `retry`: it did not, and may later. `dead`: it never will. `unknown`: it was
-    handed over and nothing came back, so it may have arrived. `retry_after` is the target's own wish in seconds.
-    `problem` is one sentence for people without secrets, empty when delivered.
+    `delivered`: the target accepted it. `retry`: it did not, and may later. `dead`: it will not until somebody mends
+    the receiver. `unknown`: it was handed over and nothing came back, so it may have arrived. `retry_after` is the
+    target's own wish in seconds. `problem` is one sentence for people without secrets, empty when delivered.
     """
 
     outcome: Outcome

@@ -6,7 +6,7 @@ from monitor.delivery.protocol import Outgoing, Result
 
 
 class Unusable:
-    """Takes the place of a sender whose address was refused, so that every message to it says why it was given up."""
+    """Takes the place of a sender whose address was refused, so that every message to it says why it is not sent."""
 
     label = "unusable"
 

@@ -90,7 +90,8 @@ class _Walk:
             raise Refused(f"The key {name} holds {_what(value)}, and an object is needed.")
         return self._object(value, name, 2)
 
-    def _object(self, value: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
+    def _object(self, value: dict[str, Any], path: str, depth: int, listed: bool = False) -> dict[str, Any]:
+        """`listed`: inside a list, where its keys make no columns of their own, but may be secret all the same."""
         if depth > limits.DEPTH:
             raise Refused(_TOO_DEEP)
         kept: dict[str, Any] = {}
@@ -98,17 +99,21 @@ class _Walk:
             below = f"{path}.{self._key(key, path)}"
             treatment = self._secrets.treatment(self._model, below)
             if isinstance(item, dict) and treatment is None:
-                kept[key] = self._object(item, below, depth + 1)
+                kept[key] = self._object(item, below, depth + 1, listed)
                 continue
-            self._count(below)
-            item = self._leaf(item, below, depth + 1)
+            if not listed:
+                self._count(below)
+            item = self._leaf(item, below, depth + 1, hidden=treatment is not None)
             if treatment is None or item is None:
                 kept[key] = item
             elif treatment == "hash":
                 kept[key] = self._secrets.hashed(item)
         return kept
 
-    def _leaf(self, value: Any, path: str, depth: int) -> Any:
+    def _leaf(self, value: Any, path: str, depth: int, hidden: bool) -> Any:
+        """`hidden`: below a secret, which is taken whole, so that nothing in it need be looked for."""
+        if isinstance(value, dict) and not hidden:
+            return self._object(value, path, depth, listed=True)
         if isinstance(value, float) and not math.isfinite(value):
             return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         if isinstance(value, str):
@@ -117,8 +122,8 @@ class _Walk:
             if depth > limits.DEPTH:
                 raise Refused(_TOO_DEEP)
             if isinstance(value, list):
-                return [self._leaf(item, path, depth + 1) for item in value]
-            return {self._key(key, path): self._leaf(item, path, depth + 1) for key, item in value.items()}
+                return [self._leaf(item, path, depth + 1, hidden) for item in value]
+            return {self._key(key, path): self._leaf(item, path, depth + 1, hidden) for key, item in value.items()}
         return value
 
     def _key(self, key: str, path: str) -> str:
@@ -171,9 +176,10 @@ def _name(event: dict[str, Any], key: str) -> str:
 
 
 def _version(value: Any) -> str | int | float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    return _name({"version": value}, "version")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+        return _name({"version": value}, "version")
+    _name({"version": str(value)}, "version")
+    return value
 
 
 def _time(value: Any) -> Any:
@@ -181,7 +187,7 @@ def _time(value: Any) -> Any:
     if isinstance(value, str):
         try:
             msgspec.convert(value, Zoned)
-        except msgspec.ValidationError as problem:
+        except ValueError as problem:  # msgspec's errors, and of half surrogate pairs
             if "timezone" in str(problem):
                 raise Refused(
                     f"The time {value[:40]!r} under at has no zone: add Z for UTC, or an offset such as +01:00."
@@ -190,11 +196,11 @@ def _time(value: Any) -> Any:
                 f"The key at holds {value[:40]!r}, which is no time: write it as 2026-01-31T12:00:00Z."
             ) from None
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
         raise Refused(f"The key at holds {_what(value)}, and a time such as 2026-01-31T12:00:00Z is needed.")
     if not limits.FIRST_SECOND <= value < limits.LAST_SECOND:
         raise Refused(
-            f"The number {value} under at is no time in seconds since 1970 between the years 1 and 9999: "
+            f"The number {_short(value)} under at is no time in seconds since 1970 between the years 1 and 9999: "
             f"if it counts milliseconds, divide it by 1,000."
         )
     return value
@@ -208,6 +214,15 @@ def _storable(text: str, path: str) -> None:
             text.encode("utf-8")
         except UnicodeEncodeError:
             raise Refused(f"The text at {path} holds half a surrogate pair, which is no character.") from None
+
+
+def _finite(value: int | float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _short(number: int | float) -> str:
+    text = str(number)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _what(value: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from traceback import extract_tb
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +15,8 @@ from monitor.formats.careful import Refused, check
 from monitor.formats.envelope import EVENT_SECTIONS, TRUTH_SECTIONS, Event, Truth
 from monitor.formats.secrets import Secrets
 from monitor.formats.split import split
+
+log = logging.getLogger(__name__)
 
 _DOUBTFUL = -1
 _REMEMBERED_KEYS = 200_000
@@ -50,14 +54,16 @@ class Checker:
         """Raises `split.Unreadable` if the body has no lines to speak of."""
         checked = Checked()
         for number, line in split(body):
-            found = self._quick(line)
-            if found is None:
-                try:
-                    found = check(line, self._kind, self._secrets)
-                except Refused as refused:
-                    checked.rejected.append((number, str(refused)))
-                    continue
-            model, id_, kept = found
+            try:
+                model, id_, kept = self._quick(line) or check(line, self._kind, self._secrets)
+            except Refused as refused:
+                checked.rejected.append((number, str(refused)))
+                continue
+            except MemoryError:
+                raise
+            except Exception as fault:  # a fault of ours: it must not cost the other lines
+                checked.rejected.append((number, _ours(fault)))
+                continue
             checked.models.append(model)
             checked.ids.append(id_)
             checked.lines.append(kept)
@@ -100,7 +106,7 @@ class Checker:
             self._braces.clear()
             self._keys = 0
         self._keys += size + 1
-        good = _good_name(model) and (type(version) is not str or _good_name(version)) and size <= limits.COLUMNS
+        good = _good_name(model) and (version is None or _good_name(str(version))) and size <= limits.COLUMNS
         good = good and any(keys is not None for keys in (sections[:2] if self._kind == "events" else sections))
         for name, keys in zip(self._sections, sections, strict=True):
             good = good and all(self._good_column(model, name, key) for key in keys or ())
@@ -143,6 +149,13 @@ def _flat(event: Any, sections: tuple[str, ...]) -> bool:
             if type(value) is dict or (type(value) is list and any(type(item) in (dict, list) for item in value)):
                 return False
     return True
+
+
+def _ours(fault: Exception) -> str:
+    """Say so, and log where it happened, but not its words, which may hold what is in the line."""
+    place = extract_tb(fault.__traceback__)[-1]
+    log.error("A line could not be checked: %s in %s, line %s.", type(fault).__name__, place.name, place.lineno)
+    return f"The line could not be checked, for a reason that is ours ({type(fault).__name__}): please report it."
 
 
 def _good_name(name: str) -> bool:

@@ -14,7 +14,7 @@ Treatment = Literal["hash", "drop"]
 # Whole names, or their last words: `user_password` is one, `password_length` is not. Dropped is what lets somebody
 # in, and what card rules forbid to keep; hashed is what names a person or an account, so that equal stays equal.
 _DROP = re.compile(
-    r"(?:.*_)?(?:password|passwd|passphrase|passcode|pwd|secret|secret_key|api_?key|access_key|private_key|"
+    r"(?:.*_)?(?:pass_?word|passwd|pass_?phrase|pass_?code|pwd|secret|secret_key|api_?key|access_key|private_key|"
     r"authorization|credentials?|bearer|cvv2?|cvc2?|(?:access|auth|refresh|session|id|api|bearer|csrf|oauth|jwt)_token)"
     r"|token"
 )
@@ -34,7 +34,9 @@ class Secrets:
     """What to do with each column of each model. Immutable: a new rule book makes a new one.
 
     `kinds(model)` gives the kinds of columns the rule book names; kind `secret` makes a column secret whatever its
-    name, any other kind says that the name deceives. Below a secret column everything is secret.
+    name, any other kind says that the name deceives. Below a secret column everything is secret. In the objects of a
+    list paths go on as if there were no list: `inputs.payments.card_number`. Text is text: names and numbers inside
+    a text, JSON or not, are not looked for; such a column must be named as secret itself.
     """
 
     def __init__(self, key: bytes, kinds: Callable[[str], Mapping[str, str]] = _no_kinds) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -87,7 +88,19 @@ def _find(named: str | Path | None, home: Path, environ: Mapping[str, str]) -> _
     if named:
         return _Source(_absolute(Path(named).expanduser()))
     folders = [Path(folder) for folder in environ.get("CONFIGURATION_DIRECTORY", "").split(":") if folder]
-    return _Source(next((folder / FILE for folder in (*folders, home) if (folder / FILE).exists()), None))
+    for file in (folder / FILE for folder in folders):
+        if _is_there(file):
+            return _Source(file)
+    with contextlib.suppress(SettingsError):  # whoever opens the home says what is wrong with it
+        return _Source(home / FILE if _is_there(home / FILE) else None)
+    return _Source(None)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:  # the folder may not be entered
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from None
 
 
 def _beside(folder: Path, settings: Settings) -> Settings:

@@ -39,7 +39,7 @@ class Reading:
     def read(self, after: int, limit_events: int) -> list[Record]:
         """Whole records from offset `after` on: at least one if there is one, and no more once `limit_events` lines
         are reached. `after` is 0 or the end of a record. Where records were trimmed or set aside, reading goes on
-        behind them; any other hole is damage.
+        behind them, and `hole` tells; any other hole is damage.
         """
         records: list[Record] = []
         lines = 0
@@ -76,6 +76,21 @@ class Reading:
                 return Place(*row)
         return None
 
+    def hole(self, offset: int) -> tuple[int, int] | None:
+        """Offsets from this one on that were given to lines which can no longer be read, since their records were
+        trimmed or set aside: (offset, first one behind them that can be read or is yet to come). Else None.
+        """
+        end = self.end()  # read first: what is appended meanwhile lies behind it
+        held = self.holding(offset)
+        if offset >= end or (held is not None and held.first <= offset < held.end):
+            return None
+        firsts = self.firsts()
+        for first in firsts[max(bisect_right(firsts, offset) - 1, 0) :]:
+            row = self._one(first, "SELECT first FROM records WHERE first > ? ORDER BY first", offset)
+            if row:
+                return offset, int(row[0])
+        return offset, end
+
     def newest(self, lines: int) -> list[Record]:
         """The last records: as many as hold at least so many lines, oldest first."""
         records: list[Record] = []
@@ -109,7 +124,10 @@ class Reading:
             if row:
                 start, count, kind, before = row
                 return int(before) + (min(offset - start, count) if kind == 0 else 0)
-        row = self._one(firsts[0], "SELECT before FROM records ORDER BY first", None) if firsts else None
+        if not firsts:
+            return 0
+        row = self._one(firsts[0], "SELECT before FROM records ORDER BY first", None)
+        row = row or self._one(firsts[0], "SELECT accepted FROM totals", None)  # it has no record yet
         return int(row[0]) if row else 0
 
     def oldest(self) -> Oldest:
@@ -188,6 +206,8 @@ def segments(folder: Path) -> list[int]:
         return []
     except PermissionError as problem:
         raise SpoolUnusable(f"{folder} cannot be read: check its owner and permissions.") from problem
+    except OSError as problem:
+        raise SpoolUnusable(f"{folder} cannot be read ({problem.strerror}): check the disk.") from problem
     return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
@@ -198,4 +218,5 @@ def path_of(folder: Path, first: int) -> Path:
 def losses(folder: Path) -> list[dict[str, Any]]:
     """What was set aside as unreadable: `{"from", "to", "file", "at"}`, in offsets."""
     path = folder / "losses.json"
-    return json.loads(path.read_bytes()) if path.exists() else []
+    with segment.explained(path):
+        return json.loads(path.read_bytes()) if path.exists() else []

@@ -20,6 +20,11 @@ class Retention:
 
 def trim(folder: Path, reading: Reading, before_offset: int, now: float, retention: Retention) -> list[Path]:
     """Unlink what may go and lies wholly before `before_offset`; the newest segment always stays."""
+    with segment.explained(folder):
+        return _trim(folder, reading, before_offset, now, retention)
+
+
+def _trim(folder: Path, reading: Reading, before_offset: int, now: float, retention: Retention) -> list[Path]:
     firsts = segments(folder)
     sizes = {first: path_of(folder, first).stat().st_size for first in firsts}
     total = sum(sizes.values())

@@ -6,11 +6,12 @@ it syncs one file once. Readers open read-only and so never checkpoint; only the
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -50,14 +51,20 @@ BUSY_MS = 1_000
 MOST_BYTES = 64 << 20  # no record is this large once inflated
 _HEAD = Struct("<qiidiq")
 _FULL = ("disk is full", "disk I/O error")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DAMAGE = ("malformed", "not a database", "no such table", "no such column", "unsupported file format")
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about this file into ours."""
+    """Turn errors of SQLite and of the system about this file into ours."""
     try:
         yield
+    except OSError as problem:
+        text = problem.strerror or type(problem).__name__
+        if problem.errno in _NO_ROOM:
+            raise SpoolFull(f"{path} cannot grow ({text}): free some disk space.") from problem
+        raise _unusable(path, text) from problem
     except sqlite3.DatabaseError as problem:
         text = str(problem)
         if any(words in text for words in _FULL):
@@ -66,17 +73,15 @@ def explained(path: Path) -> Iterator[None]:
             raise SpoolBusy(f"{path} is locked by another program: close it, then try again.") from problem
         if any(words in text for words in _DAMAGE):
             raise SpoolDamaged(path, text) from problem
-        raise SpoolUnusable(
-            f"{path} cannot be used ({text}): check the permissions of its folder and the disk."
-        ) from problem
+        raise _unusable(path, text) from problem
 
 
 def create(path: Path, next_: int, recorded_at: float, totals: Totals, producers: list[tuple[Any, ...]]) -> None:
     """Make a segment under another name and then give it its own, so that no half-made one is ever found."""
     unfinished = path.with_suffix(".new")
-    for leftover in (unfinished, *companions(unfinished)):
-        leftover.unlink(missing_ok=True)
     with explained(unfinished):
+        for leftover in (unfinished, *companions(unfinished)):
+            leftover.unlink(missing_ok=True)
         connection = _connect(unfinished, "rwc")
         connection.executescript("PRAGMA journal_mode=WAL; BEGIN;" + SCHEMA)
         connection.execute("INSERT INTO about VALUES (1, ?, 0)", (VERSION,))
@@ -84,23 +89,28 @@ def create(path: Path, next_: int, recorded_at: float, totals: Totals, producers
         connection.executemany("INSERT INTO producers VALUES (?, ?, ?, ?)", producers)
         connection.execute("COMMIT")
         connection.close()
-    unfinished.rename(path)
-    sync_folder(path.parent)
+        unfinished.rename(path)
+        sync_folder(path.parent)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Mark the segment as open. Raises SpoolDamaged if the last writer's -wal is gone."""
     journal = companions(path)[0]
-    had_journal = journal.exists() and journal.stat().st_size > 0
     with explained(path):
+        had_journal = journal.exists() and journal.stat().st_size > 0
         connection = _connect(path, "rw")
         check_version(connection, path)
         if connection.execute("SELECT open FROM about").fetchone()[0] and not had_journal:
             connection.close()
             raise SpoolDamaged(path, f"{journal.name}, which held the last posts answered, is missing or empty")
-        connection.execute("UPDATE about SET open = 1")
-        # Passive: the mark reaches the file itself while the journal stays non-empty from now on.
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        try:
+            connection.execute("UPDATE about SET open = 1")
+            # Passive: the mark reaches the file itself while the journal stays non-empty from now on.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):  # closing may take the journal away, which must then not seem lost
+                connection.execute("UPDATE about SET open = 0")
+            raise
     return connection
 
 
@@ -177,6 +187,10 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     connection.execute("PRAGMA synchronous=FULL")  # an answered post survives a power cut
     return connection
+
+
+def _unusable(path: Path, text: str) -> SpoolUnusable:
+    return SpoolUnusable(f"{path} cannot be used ({text}): check the permissions of its folder and the disk.")
 
 
 def _crc(head: tuple[Any, ...], hashes: bytes, payload: bytes) -> int:

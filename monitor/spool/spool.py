@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -14,7 +14,7 @@ from monitor.spool.lock import writer_lock
 from monitor.spool.model import Oldest, Place, Post, Receipt, Record, Totals
 from monitor.spool.reading import Reading, segments
 from monitor.spool.retention import Retention, trim
-from monitor.spool.segment import sync_folder
+from monitor.spool.segment import explained, sync_folder
 from monitor.spool.writing import Limits, Writing
 
 
@@ -25,6 +25,11 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
     reserve_bytes: int = 64 << 20
+
+    @property
+    def written(self) -> Limits:
+        """As they hold for the writer: no file spans more than a seventh of the time that records are kept."""
+        return replace(self.limits, segment_seconds=min(self.limits.segment_seconds, self.retention.seconds / 7))
 
 
 class Spool:
@@ -53,7 +58,7 @@ class Spool:
                 if not path.exists():
                     path.mkdir()
                     sync_folder(folder)
-                spool._writings.append(Writing(path, partition, options.limits))
+                spool._writings.append(Writing(path, partition, options.written))
         except BaseException:
             spool.close()
             raise
@@ -62,9 +67,11 @@ class Spool:
     def append(self, partition: int, posts: Sequence[Post], now: float, refused: int = 0) -> list[Receipt]:
         """Make these posts of one partition durable: one transaction, all of it or, if this raises, nothing.
 
-        Returns once the disk has it. `refused` posts were turned away since the last call and are counted.
+        Returns once the disk has it. `refused` posts were turned away since the last call and are counted. May be
+        called again whatever it raised: it then looks first at what the disk has.
         """
-        room = os.statvfs(self._folders[partition])
+        with explained(self._folders[partition]):
+            room = os.statvfs(self._folders[partition])
         if room.f_bavail * room.f_frsize < self._options.reserve_bytes:
             raise SpoolFull(
                 f"The disk of {self._folders[partition]} has less than {self._options.reserve_bytes >> 20} MB "
@@ -86,6 +93,11 @@ class Spool:
         """See `Reading.holding`."""
         with self._turn:
             return self._readings[partition].holding(offset)
+
+    def hole(self, partition: int, offset: int) -> tuple[int, int] | None:
+        """See `Reading.hole`."""
+        with self._turn:
+            return self._readings[partition].hole(offset)
 
     def newest(self, partition: int, lines: int) -> list[Record]:
         """See `Reading.newest`."""

@@ -9,28 +9,33 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 
 import monitor
-from monitor.web import pages, problems
-from monitor.web.api import access, audit, incidents, machines, oversight
+from monitor.web import acting, openapi, pages, problems, signin
+from monitor.web.api import access, audit, incidents, machines, models, oversight
+from monitor.web.doors import RAW, Doors
 from monitor.web.front import Front
-from monitor.web.hosts import Hosts
 
 STATIC = Path(__file__).parent / "static"
+FOR_PROGRAMS = (incidents, oversight, models, access, audit, machines, openapi)
+FOR_PEOPLE = (pages, acting, signin)
 
 
 def create_app(front: Front, allowed: set[str]) -> FastAPI:
-    """The ASGI application. `allowed` are the Host names it answers to."""
+    """The ASGI application. `allowed` are the names, without port, that it answers to (`doors.allowed_hosts`)."""
     app = FastAPI(
         title="Overloop",
         version=monitor.__version__,
         summary="Watches AI models at work and calls a person only when something needs one.",
+        openapi_url=None,  # ours takes a token
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.front = front
     problems.install(app)
-    app.router.routes += [Route("/v1/events", front.intake.events), Route("/v1/truth", front.intake.truth)]
-    for router in (incidents.router, oversight.router, access.router, audit.router, machines.router, pages.router):
-        app.include_router(router)
+    intake = {"/v1/events": front.intake.events, "/v1/truth": front.intake.truth}
+    app.router.routes += [Route(path, intake[path]) for path in sorted(RAW)]
+    for part in (*FOR_PROGRAMS, *FOR_PEOPLE):
+        app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Hosts, allowed=allowed)
+    app.add_middleware(Doors, allowed=allowed, count=front.counts.answered)
     return app

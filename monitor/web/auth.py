@@ -1,4 +1,4 @@
-"""Who is asking, and may they. Loopback is not trust: every route but the health checks wants a token or a session."""
+"""Who is asking, and may they. Loopback is not trust: every route but two health checks wants a token or a session."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
 from monitor.store import access
 from monitor.store.database import Database
+from monitor.store.errors import LedgerUnavailable
+from monitor.web.doors import allowed_hosts
 from monitor.web.problems import Problem
 
+__all__ = ["COOKIE", "SESSION", "Doorkeeper", "Identity", "allowed_hosts", "digest", "new_secret", "require"]
+
 Role = Literal["ingest", "viewer", "operator", "supervisor", "admin"]
-RANK: dict[str, int] = {"ingest": -1, "viewer": 0, "operator": 1, "supervisor": 2, "admin": 3}
+Door = Literal["token", "session"]
+OVERSEERS: Final = ("viewer", "operator", "supervisor", "admin")  # each may do all that the ones before it may
 COOKIE = "overloop_session"
 SESSION = 12 * 3600.0  # seconds a browser stays signed in
 REMEMBER = 2.0  # seconds a token is believed without asking the ledger: a revoked one works no longer than this
 PREFIX = "ovl_"
+_REMEMBERED = 10_000  # answers kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,13 @@ class Identity:
 
     user: str
     role: Role
-    door: Literal["token", "session"]
+    door: Door
 
     def may(self, role: Role) -> bool:
-        return RANK[self.role] >= RANK[role]
+        """Whether this role goes as far as that one. `ingest` is for machines and goes nowhere else."""
+        if self.role not in OVERSEERS or role not in OVERSEERS:
+            return self.role == role
+        return OVERSEERS.index(self.role) >= OVERSEERS.index(role)
 
 
 def new_secret() -> str:
@@ -52,11 +61,11 @@ class Doorkeeper:
 
     def __init__(self, database: Database, now: Callable[[], float]) -> None:
         self.database, self.now = database, now
-        self._known: dict[str, tuple[Identity | None, float]] = {}
+        self._known: dict[tuple[str, Door], tuple[Identity | None, float]] = {}
         self._lock = threading.Lock()
 
     def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Identity | None:
-        """The identity behind a request, or None if it shows nothing valid."""
+        """The identity behind a request, or None if it shows nothing valid. Raises LedgerUnavailable."""
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and (secret := secret.strip()):
             return self._find(secret, "token")
@@ -64,22 +73,20 @@ class Doorkeeper:
         return self._find(session, "session") if session else None
 
     def bearer(self, authorization: str) -> Identity | None:
-        """The identity behind an Authorization header; sessions do not count."""
+        """The identity behind an Authorization header; sessions do not count. Raises LedgerUnavailable."""
         return self.identify({"authorization": authorization}, {})
 
-    def _find(self, secret: str, door: Literal["token", "session"]) -> Identity | None:
-        key = digest(secret) + door
-        at = time.monotonic()
+    def _find(self, secret: str, door: Door) -> Identity | None:
+        key, at = (digest(secret), door), time.monotonic()
         with self._lock:
             identity, until = self._known.get(key, (None, 0.0))
         if at < until:
             return identity
-        kind: access.TokenKind = "api" if door == "token" else "session"
         with self.database.read() as connection:
-            row = access.find(connection, digest(secret), kind, self.now())
-        identity = None if row is None else Identity(row.user, row.role, door)  # type: ignore[arg-type]
+            row = access.find(connection, key[0], "api" if door == "token" else "session", self.now())
+        identity = None if row is None else Identity(row.user, cast(Role, row.role), door)
         with self._lock:
-            if len(self._known) > 10_000:
+            if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = (identity, at + REMEMBER)
         return identity
@@ -90,43 +97,49 @@ class Doorkeeper:
             self._known.clear()
 
 
-def require(role: Role) -> Callable[[Request], Identity]:
-    """A dependency: the identity of the request, if it has at least this role."""
+def require(role: Role, *also: Role) -> Callable[[Request], Identity]:
+    """A dependency: the identity of the request, if it has at least this role, or exactly one of the others."""
 
     def check(request: Request) -> Identity:
-        keeper: Doorkeeper = request.app.state.front.doorkeeper
-        identity = keeper.identify(request.headers, request.cookies)
-        if identity is None:
-            raise Problem(
-                401,
-                "This route needs a token (Authorization: Bearer …) or a signed-in browser: run `overloop login`.",
-                {"WWW-Authenticate": 'Bearer realm="overloop"'},
-            )
+        identity = _identity(request)
         if identity.door == "session" and request.method not in ("GET", "HEAD"):
             same_origin(request)
-        if not identity.may(role):
-            raise Problem(403, f"{identity.user} is {identity.role}; this needs the role {role} or a higher one.")
+        if not any(identity.may(one) for one in (role, *also)):
+            wanted = ", ".join((role if role == "admin" else f"{role} or a higher one", *also))
+            raise Problem(403, f"{identity.user} has the role {identity.role}, and this takes the role {wanted}.")
         return identity
 
     return check
 
 
+def _identity(request: Request) -> Identity:
+    keeper: Doorkeeper = request.app.state.front.doorkeeper
+    try:
+        identity = keeper.identify(request.headers, request.cookies)
+    except LedgerUnavailable as problem:  # who asks is not known, so the ledger's own words are not for them
+        sentence = "The ledger cannot be read, so tokens cannot be checked; try again in a few seconds."
+        raise Problem(503, sentence, {"Retry-After": "2"}) from problem
+    if identity is None:
+        raise Problem(
+            401,
+            "This takes a token (Authorization: Bearer …) or a signed-in browser: run `overloop login`.",
+            {"WWW-Authenticate": 'Bearer realm="overloop"'},
+        )
+    return identity
+
+
 def same_origin(request: Request) -> None:
-    """Refuse a browser's POST that another site made."""
+    """Refuse a browser's POST that another site made. Raises Problem."""
     origin = request.headers.get("origin")
     if origin is None:
-        if request.headers.get("sec-fetch-site", "cross-site") in ("same-origin", "none"):
+        if request.headers.get("sec-fetch-site") == "same-origin":
             return
-        raise Problem(403, "A POST with a session must come from our own pages: the request names no Origin.")
-    if urlsplit(origin).netloc != request.headers.get("host"):
-        raise Problem(403, f"A POST with a session must come from our own pages, not from {origin[:100]!r}.")
+        raise Problem(403, "A signed-in browser may only post from our own pages, and this request names no Origin.")
+    asked = f"{request.scope['scheme']}://{request.headers.get('host', '')}"
+    if origin.lower() not in (asked.lower(), _origin(request.app.state.front.public_url).lower()):
+        raise Problem(403, f"A signed-in browser may only post from our own pages, not from {origin[:100]!r}.")
 
 
-def allowed_hosts(listen: str, public_url: str | None) -> set[str]:
-    """Host headers we answer to: a name that points here by someone else's DNS is not one of them."""
-    host, _, port = listen.rpartition(":")
-    names = {host, f"{host}:{port}", f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
-    names |= {"localhost", "127.0.0.1", "[::1]"}
-    if public_url:
-        names.add(urlsplit(public_url).netloc)
-    return {name.lower() for name in names if name}
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

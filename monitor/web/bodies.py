@@ -2,13 +2,73 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Text = Annotated[str, Field(max_length=4000)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Reason = Annotated[str, Field(min_length=1, max_length=4000)]
+from monitor.core.rules.paths import path_problem
+
+ANSWER = 16_384  # characters of an override's answer as JSON
+_DEPTH = 20
+
+
+def printable(text: str) -> str:
+    if not text.isprintable() or text.isspace():
+        raise ValueError("a name has printable characters only")
+    return text
+
+
+def _readable(text: str) -> str:
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\r\t" for c in text):
+        raise ValueError("text has no control characters but line breaks and tabs")
+    return text
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("say something: white space alone is no reason")
+    return _readable(text)
+
+
+def _column(path: str) -> str:
+    problem = path_problem(path)
+    if problem is not None:
+        raise ValueError(" ".join(problem))
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """JSON that the ledger and the audit log can keep as it is."""
+    if _depth(value) > _DEPTH:
+        raise ValueError(f"an answer is nested at most {_DEPTH} deep")
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ValueError("an answer holds no NaN and no infinity: JSON has no words for them") from None
+    if len(text) > ANSWER or "\\u0000" in text:
+        raise ValueError(f"an answer is at most {ANSWER:,} characters of JSON, without NUL")
+    return value
+
+
+def _depth(value: Any) -> int:
+    level, deep = [value], 0
+    while level and deep <= _DEPTH:
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = [item for items in inner for item in items]
+        deep += 1
+    return deep
+
+
+Reason = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_said)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(printable)]
+Person = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
+Login = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")]
+Column = Annotated[str, Field(max_length=200), AfterValidator(_column)]
+Answer = Annotated[Any, AfterValidator(_plain)]
+Time = Annotated[str, Field(max_length=60, examples=["2026-11-24T08:00:00Z"])]
+VerdictWord = Literal["real", "expected", "false", "unclear"]
 
 
 class _Body(BaseModel):
@@ -18,31 +78,31 @@ class _Body(BaseModel):
 class Touch(_Body):
     """What every act on an incident may carry."""
 
-    note: Text | None = None
-    revision: int | None = Field(default=None, description="refuse with 409 when the incident has a newer revision")
+    note: Reason | None = None
+    revision: int | None = Field(default=None, ge=0, description="refuse with 409 when the incident has a newer one")
 
 
 class Acknowledge(Touch):
     take: bool = Field(default=False, description="become the owner even if somebody else is")
     for_seconds: float | None = Field(
-        default=None, gt=0, le=7 * 86400, description="how long it stands; 8 h by default"
+        default=None, gt=0, le=30 * 86400, description="how long it stands; 8 h by default"
     )
 
 
-class Note(Touch):
-    note: Annotated[str, Field(min_length=1, max_length=4000)]
+class Note(_Body):
+    note: Reason
 
 
 class Assign(Touch):
-    owner: Name
+    owner: Person | None = Field(description="null: nobody")
 
 
 class Close(Touch):
-    verdict: Literal["real", "expected", "false", "unclear"] | None = None
+    verdict: VerdictWord | None = None
 
 
 class Verdict(Touch):
-    verdict: Literal["real", "expected", "false", "unclear"]
+    verdict: VerdictWord
 
 
 class Override(_Body):
@@ -50,9 +110,9 @@ class Override(_Body):
     decision_id: Name
     verb: Literal["not_use", "disregard", "override", "reverse"]
     reason: Reason
-    note: Text | None = None
-    answer: Any = None
-    reverses: str | None = None
+    note: Reason | None = None
+    answer: Answer = Field(default=None, description="what holds instead, any JSON; due with the verb override")
+    reverses: Name | None = Field(default=None, description="the id of an override; due with the verb reverse")
 
 
 class SetGate(_Body):
@@ -67,41 +127,43 @@ class Reasoned(_Body):
 class Matcher(_Body):
     name: Literal["model", "rule", "pack", "severity"]
     operator: Literal["=", "!=", "=~", "!~"] = "="
-    value: Annotated[str, Field(max_length=200)]
+    value: Annotated[str, Field(max_length=200), AfterValidator(_readable)]
 
 
 class Silence(_Body):
+    """Its end is given by one of `ends_at` and `for_seconds`."""
+
     matchers: Annotated[list[Matcher], Field(min_length=1, max_length=20)]
     reason: Reason
-    starts_at: str | None = None
-    ends_at: str | None = None
-    for_seconds: float | None = Field(default=None, gt=0, le=90 * 86400)
+    starts_at: Time | None = None
+    ends_at: Time | None = None
+    for_seconds: float | None = Field(default=None, gt=0, le=30 * 86400)
 
 
 class AcceptReference(_Body):
     model: Name
-    rule: str | None = None
+    rule: Name | None = Field(default=None, description="pack/Rule; null: all rules of the model")
     reason: Reason
 
 
 class ColumnKind(_Body):
-    column: Name
+    column: Column
     kind: Literal["number", "category", "text", "vector", "id", "time", "secret"]
 
 
 class LoginLink(_Body):
-    next: str = "/"
+    next: Annotated[str, Field(max_length=500)] = Field(default="/", description="the page it leads to")
 
 
 class NewToken(_Body):
-    user: Name
+    user: Login
     role: Literal["viewer", "operator", "supervisor", "admin", "ingest"]
-    label: Annotated[str, Field(max_length=100)] = ""
-    days: float | None = Field(default=None, gt=0, le=3650)
+    label: Annotated[str, Field(max_length=100), AfterValidator(_readable)] = ""
+    days: float | None = Field(default=None, gt=0, le=3650, description="null: it never expires")
 
 
 class NewUser(_Body):
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")]
+    name: Login
     role: Literal["viewer", "operator", "supervisor", "admin"]
 
 
@@ -110,5 +172,5 @@ class Change(_Body):
 
     model: Name
     version: Name
-    at: str | None = None
-    note: Text | None = None
+    at: Time | None = Field(default=None, description="now, unless it is given")
+    note: Reason | None = None

@@ -1,108 +1,176 @@
-"""Charts as plain SVG: they need no script and print well."""
+"""Charts as plain SVG: they need no script, follow the colours of the page, and print well."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from html import escape
+from typing import Final
 
 import numpy as np
 
 from monitor.core.events import Floats
+from monitor.core.incidents.words import number_text
 from monitor.core.times import rfc3339
 from monitor.web.signal import Signal
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 240, 64, 28, 16
-BINS = 120
+WIDTH, HEIGHT, BOTTOM, TOP = 480, 210, 26, 28
+POINTS: Final = 100  # of a line
+BARS: Final = 40  # of a histogram
+ROW: Final = 44  # pixels of one group
+_HUGE: Final = 1e300  # beyond it differences overflow
+Write = Callable[[float], str]
 
 
-def signal_chart(signal: Signal, column: str) -> str:
-    """The mean of a column event by event, its range as a band, and the moment it tripped.
+def line_chart(signal: Signal, title: str, limit: float | None = None, share: bool = False) -> str:
+    """The mean event by event, with a band that holds the middle 80 % of the values, and the moment it tripped.
 
-    Events are spaced evenly: traffic comes in bursts, and a change is easier to see without them.
+    Events are spaced evenly: traffic comes in bursts, and a change is easier to see without them. `share`: values are
+    1 and 0, and their mean is a share. `limit` is drawn as a line. Empty where there is too little to draw.
     """
-    if signal.values.size < 2:
+    sides = [np.clip(side.values, -_HUGE, _HUGE) for side in (signal.before, signal.after)]
+    total = sum(side.size for side in sides)
+    if total < 2:
         return ""
-    parts = np.array_split(signal.values, min(BINS, signal.values.size))
-    ends = np.cumsum([part.size for part in parts]).astype(np.float64)
-    means = [float(part.mean()) for part in parts]
-    lows, highs = ([float(np.quantile(part, q)) for part in parts] for q in (0.1, 0.9))
-    middle = [float(end) - part.size / 2 for end, part in zip(ends, parts, strict=True)]
-    scale = _Scale(0.0, float(ends[-1]), min(lows), max(highs))
-    band = [*zip(middle, highs, strict=True), *zip(middle[::-1], lows[::-1], strict=True)]
-    tripped = scale.x(float(signal.before.size))
+    parts = np.hstack([_bins(side, POINTS * side.size // total) for side in sides])
+    x = np.cumsum(parts[0]) - parts[0] / 2
+    means, lows, highs = parts[1:]
+    reach = [*(means if share else (*lows, *highs)), *([] if limit is None else [limit]), *([0.0] if share else [])]
+    scale = _Scale(total, min(reach), max(reach), _percent if share else number_text)
+    tripped = scale.x(sides[0].size)
+    at = np.concatenate([signal.before.at, signal.after.at])
     shapes = [
-        scale.frame(),
-        f'<polygon class="band" points="{scale.points(band)}"/>',
-        f'<polyline class="line" points="{scale.points(list(zip(middle, means, strict=True)))}"/>',
-        f'<line class="trip" x1="{tripped:.1f}" x2="{tripped:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
-        _label(tripped, "tripped"),
-        f'<text class="tick" x="{LEFT}" y="{HEIGHT - 8}">{rfc3339(round(float(signal.at[0])))}</text>',
-        f'<text class="tick end" x="{WIDTH - 4}" y="{HEIGHT - 8}">{rfc3339(round(float(signal.at[-1])))}</text>',
+        scale.grid(),
+        "" if share else f'<path class="band" d="{scale.path([*x, *x[::-1]], [*highs, *lows[::-1]])}Z"/>',
+        "" if limit is None else _limit(scale, limit),
+        f'<path class="line" d="{scale.path(x, means)}"/>',
+        f'<path class="trip" d="M{tripped:.0f} {TOP - 12}V{HEIGHT - BOTTOM}"/>',
+        _beside(tripped, TOP - 14, "tripped here", "trip-label"),
+        _below(*_span(float(at[0]), float(at[-1]))),
     ]
-    return _svg(f"Mean of {column}, event by event; the band holds the middle 80 % of values.", shapes)
+    return _svg(title, shapes)
 
 
-def _label(x: float, text: str) -> str:
-    """Beside a line, on the side where there is room."""
-    end = " trip-end" if x > WIDTH - 80 else ""
-    return f'<text class="trip-label{end}" x="{x + (-4 if end else 4):.1f}" y="{TOP + 12}">{text}</text>'
-
-
-def histogram_chart(signal: Signal, column: str) -> str:
-    """How the values were spread before the moment, against now."""
-    if signal.before.size < 2 or signal.after.size < 2:
+def spread_chart(signal: Signal, title: str) -> str:
+    """How the values were spread before the moment, against since."""
+    before, after = (np.clip(side.values, -_HUGE, _HUGE) for side in (signal.before, signal.after))
+    if before.size < 2 or after.size < 2:
         return ""
-    both = np.concatenate([signal.before, signal.after])
-    low, high = np.quantile(both, [0.005, 0.995])
-    edges = np.linspace(low, high if high > low else low + 1.0, 41)
-    before, after = _shares(signal.before, edges), _shares(signal.after, edges)
-    scale = _Scale(float(edges[0]), float(edges[-1]), 0.0, float(max(before.max(), after.max(), 1e-9)))
-    parts = [scale.frame(), _bars(scale, edges, before, "before"), _bars(scale, edges, after, "after")]
-    parts.append(f'<text class="tick" x="{LEFT}" y="{HEIGHT - 8}">{edges[0]:.4g}</text>')
-    parts.append(f'<text class="tick end" x="{WIDTH - 4}" y="{HEIGHT - 8}">{edges[-1]:.4g}</text>')
-    return _svg(f"Spread of {column}: before (outlined) against since (filled).", parts)
+    low, high = np.quantile(np.concatenate([before, after]), [0.005, 0.995])
+    edges = np.linspace(low, high if high > low else low + (abs(low) or 1.0), BARS + 1)
+    heights = [np.histogram(np.clip(v, edges[0], edges[-1]), edges)[0] / v.size for v in (before, after)]
+    scale = _Scale(BARS, 0.0, float(max(h.max() for h in heights)), _percent)
+    shapes = [scale.grid(), *(_outline(scale, h, n) for h, n in zip(heights, ("before", "after"), strict=True))]
+    return _svg(title, [*shapes, _below(number_text(float(edges[0])), number_text(float(edges[-1])))])
 
 
-def _shares(values: Floats, edges: Floats) -> Floats:
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-    shares: Floats = counts / max(1, values.size)
-    return shares
+def groups_chart(signal: Signal, title: str) -> str:
+    """A pair of bars for each group: its share before, and since."""
+    known = [share for _, *shares in signal.groups for share in shares if share is not None]
+    if not known:
+        return ""
+    longest = max(*known, 1e-9)
+    rows = []
+    for row, (name, *shares) in enumerate(signal.groups):
+        top = row * ROW
+        rows.append(f'<text class="group" x="4" y="{top + 14}">{escape(name)}</text>')
+        for place, (share, kind) in enumerate(zip(shares, ("before", "after"), strict=True)):
+            y, length = top + 20 + place * 11, 0.0 if share is None else share / longest * (WIDTH - 80)
+            rows.append(f'<path class="{kind}" d="M4 {y}h{length:.0f}v9H4Z"/>')
+            said = "none" if share is None else _percent(share)
+            rows.append(f'<text class="tick" x="{length + 10:.0f}" y="{y + 9}">{said}</text>')
+    return _svg(title, rows, height=len(signal.groups) * ROW + 4)
 
 
-def _bars(scale: _Scale, edges: Floats, heights: Floats, name: str) -> str:
-    floor = scale.y(0.0)
-    bars = []
-    for left, right, height in zip(edges[:-1], edges[1:], heights, strict=True):
-        x, y = scale.x(float(left)), scale.y(float(height))
-        bars.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{scale.x(float(right)) - x:.1f}" height="{floor - y:.1f}"/>')
-    return f'<g class="{name}">{"".join(bars)}</g>'
+def _bins(values: Floats, count: int) -> Floats:
+    """Rows of sizes, means, and tenth and ninetieth percentiles, of about `count` parts in order."""
+    if not values.size:
+        return np.empty((4, 0))
+    size = -(-values.size // max(1, count))
+    whole = values[: values.size - values.size % size].reshape(-1, size)
+    found = [_bin(whole)] if whole.size else []
+    rest = values[whole.size :].reshape(1, -1)
+    return np.hstack([*found, *([_bin(rest)] if rest.size else [])])
+
+
+def _bin(parts: Floats) -> Floats:
+    n = parts.shape[1]
+    ordered = np.sort(parts, axis=1)
+    low, high = ordered[:, (n - 1) // 10], ordered[:, n - 1 - (n - 1) // 10]
+    return np.vstack([np.full(len(parts), n), (parts / n).sum(axis=1), low, high])
+
+
+def _outline(scale: _Scale, heights: Floats, kind: str) -> str:
+    """A histogram as one path."""
+    steps = "".join(f"V{scale.y(float(h)):.0f}H{scale.x(i + 1):.0f}" for i, h in enumerate(heights))
+    return f'<path class="{kind}" d="M{scale.x(0):.0f} {scale.y(0.0):.0f}{steps}V{scale.y(0.0):.0f}Z"/>'
+
+
+def _limit(scale: _Scale, limit: float) -> str:
+    y = scale.y(limit)
+    label = f'<text class="limit-label end" x="{WIDTH - 4}" y="{y - 4:.0f}">limit {scale.write(limit)}</text>'
+    return f'<path class="limit" d="M0 {y:.0f}H{WIDTH}"/>{label}'
 
 
 class _Scale:
-    """From values to pixels."""
+    """From values to pixels. Gridlines carry their numbers inside: there is no room beside them on a phone."""
 
-    def __init__(self, x0: float, x1: float, y0: float, y1: float) -> None:
+    def __init__(self, columns: float, y0: float, y1: float, write: Write) -> None:
         pad = (y1 - y0) * 0.06 or abs(y1) * 0.1 or 1.0
-        self.x0, self.x1 = x0, x1 if x1 > x0 else x0 + 1.0
+        self.columns, self.write = columns, write
         self.y0, self.y1 = (y0 if y0 == 0.0 else y0 - pad), y1 + pad
 
-    def x(self, value: float) -> float:
-        return LEFT + (value - self.x0) / (self.x1 - self.x0) * (WIDTH - LEFT - 4)
+    def x(self, place: float) -> float:
+        return place / self.columns * WIDTH
 
     def y(self, value: float) -> float:
         return HEIGHT - BOTTOM - (value - self.y0) / (self.y1 - self.y0) * (HEIGHT - BOTTOM - TOP)
 
-    def points(self, pairs: list[tuple[float, float]]) -> str:
-        return " ".join(f"{self.x(float(x)):.1f},{self.y(float(y)):.1f}" for x, y in pairs)
+    def path(self, x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> str:
+        return "M" + "L".join(f"{self.x(a):.0f} {self.y(b):.0f}" for a, b in zip(x, y, strict=True))
 
-    def frame(self) -> str:
+    def grid(self) -> str:
         lines = []
-        for value in np.linspace(self.y0, self.y1, 5)[:-1]:
-            y = self.y(float(value))
-            lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 4}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            lines.append(f'<text class="tick end" x="{LEFT - 6}" y="{y + 4:.1f}">{value:.4g}</text>')
+        for value in self._ticks():
+            y = self.y(value)
+            lines.append(f'<path class="grid" d="M0 {y:.0f}H{WIDTH}"/>')
+            lines.append(f'<text class="tick" x="4" y="{y - 4:.0f}">{self.write(value)}</text>')
         return "".join(lines)
 
+    def _ticks(self) -> list[float]:
+        """Three to six round numbers."""
+        rough = (self.y1 - self.y0) / 4
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+        first = math.ceil(self.y0 / step)
+        return [k * step for k in range(first, first + 6) if k * step <= self.y1 - 0.02 * (self.y1 - self.y0)]
 
-def _svg(title: str, parts: list[str]) -> str:
-    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">'
-    return f"<figure>{head}{''.join(parts)}</svg><figcaption>{escape(title)}</figcaption></figure>"
+
+def _beside(x: float, y: float, text: str, kind: str) -> str:
+    """Text beside a line, on the side where there is room."""
+    left = x > WIDTH - 130
+    return f'<text class="{kind}{" end" if left else ""}" x="{x + (-6 if left else 6):.0f}" y="{y + 4}">{text}</text>'
+
+
+def _below(left: str, right: str) -> str:
+    y = HEIGHT - 8
+    return (
+        f'<text class="tick" x="4" y="{y}">{left}</text><text class="tick end" x="{WIDTH - 4}" y="{y}">{right}</text>'
+    )
+
+
+def _span(first: float, last: float) -> tuple[str, str]:
+    """Two times as the texts of the page have them, without the day where it is the same."""
+    texts = rfc3339(round(first)), rfc3339(round(last))
+    whole = texts[0][:10] != texts[1][:10]
+    shown = [f"{text[:10]} {text[11:19]} UTC" if whole else f"{text[11:19]} UTC" for text in texts]
+    return shown[0], shown[1]
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
+
+
+def _svg(title: str, parts: Sequence[str], height: int = HEIGHT) -> str:
+    head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title, quote=True)}">'
+    return f"<figure><figcaption>{escape(title)}</figcaption>{head}{''.join(parts)}</svg></figure>"

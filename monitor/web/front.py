@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
@@ -18,6 +18,24 @@ if TYPE_CHECKING:
     from monitor.spool import Spool
     from monitor.store.database import Database
     from monitor.web.ingest import Intake
+
+
+class Counts(Protocol):
+    """What is counted of the routes; `telemetry.front.FrontMetrics` is one."""
+
+    def answered(self, route: str, code: int, seconds: float) -> None: ...
+    def acknowledged(self, after_seconds: float) -> None: ...
+    def override(self, verb: str) -> None: ...
+    def feedback(self, rule: str, verdict: str) -> None: ...
+
+
+class Uncounted:
+    """Counts nothing."""
+
+    def answered(self, route: str, code: int, seconds: float) -> None: ...
+    def acknowledged(self, after_seconds: float) -> None: ...
+    def override(self, verb: str) -> None: ...
+    def feedback(self, rule: str, verdict: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -37,6 +55,7 @@ class Front:
     partitions: int
     public_url: str
     changed: Callable[[], None]  # the rule book was replaced
+    counts: Counts = field(default_factory=Uncounted)
 
     @property
     def book(self) -> Book:
@@ -54,4 +73,5 @@ Viewer = Annotated[Identity, Depends(require("viewer"))]
 Operator = Annotated[Identity, Depends(require("operator"))]
 Supervisor = Annotated[Identity, Depends(require("supervisor"))]
 Admin = Annotated[Identity, Depends(require("admin"))]
-Machine = Annotated[Identity, Depends(require("ingest"))]
+Anybody = Annotated[Identity, Depends(require("viewer", "ingest"))]  # services ask for their gate, too
+Deployer = Annotated[Identity, Depends(require("operator", "ingest"))]

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from monitor.formats.secrets import Secrets
 from monitor.formats.split import Unreadable
 from monitor.spool import Flags, Post, Spool, Totals, id_hash, partition_of
 from monitor.web import intake_body
+from monitor.web.intake_backlog import Backlog
 from monitor.web.intake_body import Caps, GoneError, Receive
 from monitor.web.intake_writer import Writer
 from monitor.web.problems import Problem, document
@@ -80,6 +82,8 @@ class Intake:
     """Everything between the server and the spool. `events` and `truth` are ASGI applications for the two routes.
 
     `wake` is called from the writer's thread after each commit. `authorise` gets the headers with lower-case names.
+    `observed` gives the offset up to which a partition's lines are observed; the writer's thread asks it once a second.
+    Without it nothing is refused for waiting.
     """
 
     def __init__(
@@ -92,10 +96,12 @@ class Intake:
         wake: Callable[[], None] = lambda: None,
         partitions: int = 1,
         caps: Caps | None = None,
+        observed: Callable[[int], int] | None = None,
     ) -> None:
         self._spool, self._partitions, self.authorise = spool, partitions, authorise
         self.caps = caps or Caps()
-        self._writer = Writer(spool, now, wake, self.caps.pending_bytes, self.caps.pending_posts)
+        backlog = Backlog() if observed is None else Backlog(partial(self._waiting, observed), self.caps.waiting_events)
+        self._writer = Writer(spool, now, wake, self.caps.pending_bytes, self.caps.pending_posts, backlog, partitions)
         self._pool = ThreadPoolExecutor(2, "intake-check")
         self.memory = intake_body.Memory(self.caps.pending_bytes)
         self.use(secrets)
@@ -103,7 +109,7 @@ class Intake:
         self.truth = Door(self, "truth")
 
     def use(self, secrets: Secrets) -> None:
-        """Treat columns as a new rule book says, from the next post on."""
+        """Treat columns as a new rule book, or what a person said of a column, asks for: from the next post on."""
         self._here = _Checkers(secrets)
         self._beside: SimpleQueue[_Checkers] = SimpleQueue()
         for _ in range(2):
@@ -119,7 +125,7 @@ class Intake:
 
     def trouble(self) -> str | None:
         """Why nothing can be taken at the moment, or None: then the front is ready as far as intake goes."""
-        return self._writer.failure or self._writer.shortage
+        return self._writer.trouble
 
     def refused_since_commit(self, partition: int) -> int:
         """Refused posts that the spool's totals do not have yet; they are counted in partition 0."""
@@ -147,9 +153,19 @@ class Intake:
             )
         return Answer(receipt.accepted, receipt.duplicates, prepared.rejected)
 
+    def check(self) -> None:
+        """Raises Problem while no post would be taken, so that none need be read."""
+        self._writer.check()
+
     def refused(self) -> None:
         """Count a post that was turned away as a whole."""
         self._writer.refuse()
+
+    def _waiting(self, observed: Callable[[int], int]) -> int:
+        """By offsets and not by totals: what a damaged file has lost waits for nobody."""
+        spool, partitions = self._spool, range(self._partitions)
+        done = sum(spool.accepted_before(partition, observed(partition)) for partition in partitions)
+        return sum(spool.totals(partition).accepted for partition in partitions) - done
 
     async def _prepare(self, kind: Kind, body: bytes, coding: str, flags: Flags, number: Number | None) -> _Prepared:
         quick = self.caps.quick_bytes
@@ -220,12 +236,15 @@ class Door:
         if isinstance(verdict, Problem):
             raise verdict
         try:
+            self._intake.check()
             coding = intake_body.coding_of(headers)
             number = _number(headers)
             with self._intake.memory.hold() as take:
                 body = await intake_body.read(receive, headers, self._intake.caps.body_bytes, take)
                 return await self._intake.submit(self._kind, body, _flags(headers), number, coding)
-        except Problem:
+        except GoneError:
+            raise
+        except Exception:
             self._intake.refused()
             raise
 

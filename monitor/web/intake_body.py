@@ -6,15 +6,18 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import zstandard
 
 from monitor.web.problems import Problem
 
+T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _PIECE = 256 << 10
+_SLICE = 4 << 10  # of a gzip body: a member that ends in it copies the rest of it, not of the whole body
+_MEMBERS = 10_000  # of gzip or zstd; each takes a few microseconds however empty it is
 # A zstd block of four bytes may stand for 128 kB: this much input can never become more than 16 MB at once.
 _ZSTD_SLICE = 512
 _ZSTD_WINDOW = 8 << 20  # what RFC 9659 asks of HTTP
@@ -24,7 +27,7 @@ _CODINGS = {"": "", "identity": "", "gzip": "gzip", "x-gzip": "gzip", "zstd": "z
 @dataclass(frozen=True, slots=True)
 class Caps:
     """body_bytes: of one post, sent and inflated. pending_bytes, pending_posts: of all that wait for an answer; as much
-    again may be under way here.
+    again may be under way here. waiting_events: accepted and not observed yet.
 
     quick_bytes: larger bodies are checked beside the event loop.
     """
@@ -33,6 +36,7 @@ class Caps:
     pending_bytes: int = 256 << 20
     pending_posts: int = 20_000
     quick_bytes: int = 256 << 10
+    waiting_events: int = 5_000_000
 
 
 class GoneError(Exception):
@@ -110,6 +114,10 @@ def inflate(data: bytes, coding: str, cap: int) -> bytes:
             parts.append(part)
     except (zlib.error, zstandard.ZstdError) as problem:
         raise Problem(400, f"The body is no valid {coding}: {problem}. Compress it again.") from problem
+    except _TooManyError as problem:
+        raise Problem(
+            400, f"The {coding} body has more than {_MEMBERS:,} members: compress all of it at once."
+        ) from problem
     except EOFError as problem:
         raise Problem(400, f"The {coding} body is cut short: send it again, whole.") from problem
     return b"".join(parts)
@@ -132,26 +140,41 @@ def too_large(cap: int) -> Problem:
     )
 
 
+class _TooManyError(Exception):
+    """A body of more members than are taken."""
+
+
 def _gunzip(data: bytes) -> Iterator[bytes]:
-    while data:
-        member = zlib.decompressobj(wbits=31)
-        while not member.eof:
-            part = member.decompress(data, _PIECE)
-            yield part
-            data = member.unconsumed_tail
-            if not part and not data and not member.eof:
-                raise EOFError
-        data = member.unused_data
+    members = _members(lambda: zlib.decompressobj(wbits=31))
+    member = None
+    for start in range(0, len(data), _SLICE):
+        left = data[start : start + _SLICE]
+        while left:
+            member = next(members) if member is None or member.eof else member
+            yield member.decompress(left, _PIECE)
+            left = member.unused_data if member.eof else member.unconsumed_tail
+    while member is not None and not member.eof:  # what it holds back beyond a piece
+        part = member.decompress(b"", _PIECE)
+        if not part:
+            raise EOFError
+        yield part
 
 
 def _unzstd(data: bytes) -> Iterator[bytes]:
-    inflater = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    frames = _members(zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj)
     frame = None
     for start in range(0, len(data), _ZSTD_SLICE):
         left = data[start : start + _ZSTD_SLICE]
         while left:
-            frame = inflater.decompressobj() if frame is None or frame.eof else frame
+            frame = next(frames) if frame is None or frame.eof else frame
             yield frame.decompress(left)
             left = frame.unused_data if frame.eof else b""
     if frame is not None and not frame.eof:
         raise EOFError
+
+
+def _members(make: Callable[[], T]) -> Iterator[T]:
+    """A new inflater for each part of a body that is compressed by itself."""
+    for _ in range(_MEMBERS):
+        yield make()
+    raise _TooManyError

@@ -1,15 +1,22 @@
-"""Errors as RFC 9457 problem documents: one sentence that says what happened and what to do."""
+"""Errors as RFC 9457 problem documents, or as a page for browsers: what happened and what to do, in whole sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+
+from monitor.runtime.desk_errors import Conflict, DeskError, Forbidden, NotFound
+from monitor.spool.errors import SpoolError
+from monitor.store.errors import LedgerUnavailable, Unknown
+from monitor.web.render import page
+
+_FOR_PROGRAMS: Final = ("/v1/", "/-/", "/metrics", "/openapi.json", "/static/")
 
 
 class Problem(Exception):  # noqa: N818 - an answer, not a mistake
@@ -21,29 +28,77 @@ class Problem(Exception):  # noqa: N818 - an answer, not a mistake
 
 
 def document(problem: Problem) -> JSONResponse:
-    """The problem as a response."""
+    """The problem as a document."""
     title = HTTPStatus(problem.status).phrase
-    body = {"type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail, **problem.extra}
+    body = {**problem.extra, "type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail}
     return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the application as a problem document."""
-
-    @app.exception_handler(Problem)
-    async def _ours(_: Request, problem: Problem) -> JSONResponse:
+def answer(request: Request, problem: Problem) -> Response:
+    """The problem as a page where a browser asked for one of our pages, as a document everywhere else."""
+    browser = "text/html" in request.headers.get("accept", "")
+    if not browser or request.url.path.startswith(_FOR_PROGRAMS):
         return document(problem)
+    name = "signin.html" if problem.status == 401 else "problem.html"
+    headers = {k: v for k, v in problem.headers.items() if k != "WWW-Authenticate"}  # else browsers ask by themselves
+    return page(request, name, None, problem.status, headers, problem=problem, title=HTTPStatus(problem.status).phrase)
 
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, invalid: RequestValidationError) -> JSONResponse:
-        found = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in invalid.errors()]
-        return document(Problem(422, "The request is not what this route takes: " + "; ".join(found[:5]) + "."))
 
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        detail = f"{request.method} {request.url.path}: {error.detail}."
-        return document(Problem(error.status_code, detail, error.headers))
+def of_desk(error: DeskError) -> Problem:
+    """What the desk answered instead of acting."""
+    if isinstance(error, Conflict):
+        # the newer one is the document's own members too, so that a client reads either answer in the same way
+        return Problem(409, str(error), **error.current, current=error.current)
+    status = 404 if isinstance(error, NotFound) else 403 if isinstance(error, Forbidden) else 409
+    return Problem(status, str(error))
 
-    @app.exception_handler(Exception)
-    async def _fault(_: Request, __: Exception) -> JSONResponse:
-        return document(Problem(500, "The daemon made a mistake answering this request; its log has the details."))
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application as a problem. Faults of ours are left to `doors`."""
+
+    def handle(kind: type[Exception], make: Any) -> None:
+        async def handler(request: Request, error: Any) -> Response:
+            return answer(request, make(request, error))
+
+        app.add_exception_handler(kind, handler)
+
+    handle(Problem, lambda _, problem: problem)
+    handle(DeskError, lambda _, error: of_desk(error))
+    handle(Unknown, lambda _, error: Problem(404, str(error)))
+    handle(LedgerUnavailable, lambda _, error: _later(error))
+    handle(SpoolError, lambda _, error: _later(error))
+    handle(RequestValidationError, _invalid)
+    handle(HTTPException, _http)
+
+
+def _later(error: Exception) -> Problem:
+    return Problem(
+        503, f"{str(error).rstrip('.')}. Nothing was changed; try again in a few seconds.", {"Retry-After": "2"}
+    )
+
+
+def _invalid(request: Request, invalid: RequestValidationError) -> Problem:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    first = invalid.errors()[0]
+    if first["loc"] == ("body",) and first["type"] != "missing" and not kind.endswith("json"):
+        return Problem(415, "Send the body as JSON and say so: Content-Type: application/json.")
+    if first["type"] == "json_invalid":
+        return Problem(400, f"The body is no JSON at character {first['loc'][-1]}: {first['ctx']['error']}.")
+    found = [f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ').rstrip('.')}" for e in invalid.errors()[:5]]
+    return Problem(422, f"The request is not what this route takes. {'; '.join(found)}.")
+
+
+def _place(parts: tuple[int | str, ...]) -> str:
+    """`body.matchers.0.name`, or the name alone for what stands in the address."""
+    named = parts[1:] if parts[0] in ("query", "path") and len(parts) > 1 else parts
+    return ".".join(str(part)[:100] for part in named)
+
+
+def _http(request: Request, error: HTTPException) -> Problem:
+    where = f"{request.method} {request.url.path[:200]}"
+    sentences = {
+        404: f"There is nothing at {request.url.path[:200]}; /openapi.json lists every route.",
+        405: f"{request.method} is not for this route: use {(error.headers or {}).get('Allow', 'another method')}.",
+        400: f"{where} could not be read: {error.detail}.",
+    }
+    return Problem(error.status_code, sentences.get(error.status_code, str(error.detail)), error.headers)

@@ -1,87 +1,203 @@
-"""What a column did around a moment, read back from the spool for the chart on an incident's page."""
+"""What a column, or a rule's condition, did around a moment: read back from the spool for the charts of an incident."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from monitor.core.events import OK, Floats
+from monitor.core.events import OK, Batch, Bools, Floats
+from monitor.core.findings import NO, YES
+from monitor.core.rules.expressions import compile_condition, compile_number
+from monitor.core.segments import Segments
 from monitor.formats.decode import to_batches
 from monitor.spool import Record, Spool
 
-LOOKS = 24  # records read on each side of the moment
-SPREAD = 20_000  # lines on each side they are spread over
+LOOKS: Final = 24  # records read on each side of the moment,
+SPREAD: Final = 20_000  # spread evenly over so many lines,
+BYTES: Final = 8 << 20  # and no more than so much of them
+LINES, DECODED = 3000, 1 << 20  # lines, and bytes, of each side that are decoded
+GROUPS: Final = 8  # values of a category, or segments, that are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at: a `column`, a `number` made of columns, or how often a `condition` holds.
+
+    `by` are the columns that make segments. Without a `segment` a condition with `by` is looked at by segment.
+    """
+
+    column: str = ""
+    number: str = ""
+    condition: str = ""
+    by: tuple[str, ...] = ()
+    segment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Events before the moment, or since. `values` are numbers, or 1 and 0 where a condition holds or not; `at` are
+    their times; `labels` is what each event is counted under."""
+
+    at: Floats
+    values: Floats
+    labels: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Values of one column of one model, in order, with the producer's times; `moment` splits before from after."""
+    """Events before a moment and since, both in order. `groups` are there where numbers are not: of a category or a
+    segment its name, its share before, and its share since (None: no event of it)."""
 
-    at: Floats
-    values: Floats
-    moment: float
-    before: Floats
-    after: Floats
-    shares: tuple[tuple[str, float, float], ...] = ()  # of a category column: value, share before, share after
+    before: Side
+    after: Side
+    groups: tuple[tuple[str, float | None, float | None], ...] = ()
 
 
-def read_signal(spool: Spool, partition: int, model: str, column: str, opened_at: float) -> Signal | None:
-    """The column around `opened_at` (daemon time), or None when nothing of it is left in the spool.
+Batches = tuple[list[Batch], list[Batch]]  # of one model: before a moment, and since
 
-    Bounded: at most 2 x `LOOKS` records are read, evenly spread over `SPREAD` lines on each side.
+
+def read_around(spool: Spool, partition: int, model: str, moment: float) -> Batches:
+    """Events of a model before and since `moment` (daemon time), as far as the spool still has them.
+
+    Raises SpoolError. Bounded whatever the spool holds: some 50 records are read and 6,000 lines decoded.
     """
-    pivot = _offset_at(spool, partition, opened_at)
-    records = _around(spool, partition, pivot)
-    at: list[float] = []
-    raw: list[object] = []
-    numbers: list[float] = []
-    late: list[bool] = []
-    for batch in to_batches([record for record in records if record.kind == "events"]):
-        if batch.model != model or column not in batch.columns:
-            continue
-        values, codes = batch.numbers(column)
-        at += batch.at.tolist()
-        late += (batch.offsets >= pivot).tolist()
-        numbers += np.where(codes == OK, values, np.nan).tolist()
-        raw += batch.texts(column)
-    if not at:
-        return None
-    return _signal(np.array(at), np.array(numbers), np.array(late), raw)
+    pivot = _offset_at(spool, partition, moment)
+    first = max(spool.oldest_replayable(partition).offset, pivot - SPREAD)
+    last = min(spool.end(partition), pivot + SPREAD)
+    earlier = np.linspace(pivot - 1, first, LOOKS) if first < pivot else np.empty(0)
+    later = np.linspace(pivot, last - 1, LOOKS) if pivot < last else np.empty(0)
+    return _decoded(spool, partition, model, earlier), _decoded(spool, partition, model, later)
 
 
-def _signal(at: Floats, numbers: Floats, late: np.ndarray[tuple[int], np.dtype[np.bool_]], raw: list[object]) -> Signal:
-    moment = float(at[late][0]) if late.any() else float(at[-1])
-    known = np.isfinite(numbers)
-    if known.sum() * 2 >= len(numbers):
-        return Signal(at[known], numbers[known], moment, numbers[known & ~late], numbers[known & late])
-    before = Counter(str(v)[:60] for v, is_late in zip(raw, late, strict=True) if v is not None and not is_late)
-    after = Counter(str(v)[:60] for v, is_late in zip(raw, late, strict=True) if v is not None and is_late)
-    top = [value for value, _ in (before + after).most_common(8)]
-    sums = max(1, before.total()), max(1, after.total())
-    shares = tuple((value, before[value] / sums[0], after[value] / sums[1]) for value in top)
-    empty = np.empty(0)
-    return Signal(empty, empty, moment, empty, empty, shares)
+def signal_of(batches: Batches, subject: Subject) -> Signal | None:
+    """What these events say of a subject; None if nothing."""
+    before, after = (_side(part, subject) for part in batches)
+    known = sum(int(np.isfinite(side.values).sum()) for side in (before, after))
+    if subject.condition and subject.by and not subject.segment:
+        return Signal(before, after, _rates(before, after)) if known else None
+    if known and (not subject.column or known * 2 >= before.values.size + after.values.size):
+        return Signal(_known(before), _known(after))
+    groups = _shares(before, after) if subject.column else ()
+    return Signal(before, after, groups) if groups else None
+
+
+def _known(side: Side) -> Side:
+    good = np.isfinite(side.values)
+    return replace(side, at=side.at[good], values=side.values[good])
+
+
+def _shares(before: Side, after: Side) -> tuple[tuple[str, float | None, float | None], ...]:
+    """How large a part of the events each value had."""
+    counted = [Counter(label for label in side.labels if label is not None) for side in (before, after)]
+    top = [value for value, _ in (counted[0] + counted[1]).most_common(GROUPS)]
+    sums = [count.total() for count in counted]
+    return tuple((v, *(c[v] / n if n else None for c, n in zip(counted, sums, strict=True))) for v in top)  # type: ignore[misc]
+
+
+def _rates(before: Side, after: Side) -> tuple[tuple[str, float | None, float | None], ...]:
+    """How often the condition held in each segment."""
+    common = Counter(label for side in (before, after) for label in side.labels if label is not None)
+    return tuple((name, _rate(before, name), _rate(after, name)) for name, _ in common.most_common(GROUPS))
+
+
+def _rate(side: Side, name: str) -> float | None:
+    mine = np.array([label == name for label in side.labels], dtype=bool) & np.isfinite(side.values)
+    return float(side.values[mine].mean()) if mine.any() else None
+
+
+# -- events into numbers ------------------------------------------------------------------------------------------
+
+
+def _side(batches: list[Batch], subject: Subject) -> Side:
+    at: list[Floats] = [np.empty(0)]
+    values: list[Floats] = [np.empty(0)]
+    labels: list[str | None] = []
+    for batch in batches:
+        rows = _rows(batch, subject)
+        at.append(batch.at[rows])
+        values.append(_values(batch, subject)[rows])
+        labels += [label for label, row in zip(_labels(batch, subject), rows, strict=True) if row]
+    return Side(np.concatenate(at), np.concatenate(values), tuple(labels))
+
+
+def _rows(batch: Batch, subject: Subject) -> Bools:
+    if not subject.segment:
+        return np.ones(batch.n, dtype=bool)
+    return np.array([name == subject.segment for name in _segments(batch, subject)], dtype=bool)
+
+
+def _values(batch: Batch, subject: Subject) -> Floats:
+    if subject.condition:
+        codes = compile_condition(subject.condition).evaluate(batch)
+        return np.select([codes == YES, codes == NO], [1.0, 0.0], np.nan)
+    if subject.number:
+        values, known = compile_number(subject.number).evaluate(batch)
+        return np.where(known, values, np.nan)
+    numbers, codes = batch.numbers(subject.column)
+    return np.where(codes == OK, numbers, np.nan)
+
+
+def _labels(batch: Batch, subject: Subject) -> list[str | None]:
+    if subject.condition or subject.number:
+        return list(_segments(batch, subject))
+    return [None if text is None else text[:60] for text in batch.texts(subject.column)]
+
+
+def _segments(batch: Batch, subject: Subject) -> list[str]:
+    segments = Segments(subject.by)
+    codes = segments.codes(batch)
+    return [segments.names[code] for code in codes]
+
+
+# -- out of the spool ---------------------------------------------------------------------------------------------
+
+
+def _decoded(spool: Spool, partition: int, model: str, offsets: Floats) -> list[Batch]:
+    records = list(_thinned(_records(spool, partition, offsets), model))
+    return [batch for batch in to_batches(records) if batch.model == model]
 
 
 def _offset_at(spool: Spool, partition: int, at: float) -> int:
     """The start of the first record written at or after a time, by bisection over offsets."""
     low, high = spool.oldest_replayable(partition).offset, spool.end(partition)
     while low < high:
-        place = spool.holding(partition, (low + high) // 2)
+        middle = (low + high) // 2
+        place = spool.holding(partition, middle)
         if place is None or place.recorded_at >= at:
-            high = (low + high) // 2 if place is None else min(place.first, (low + high) // 2)
+            high = middle if place is None else min(place.first, middle)
         else:
             low = max(place.end, low + 1)
     return low
 
 
-def _around(spool: Spool, partition: int, pivot: int) -> list[Record]:
-    """Records spread evenly over `SPREAD` lines before and after a record boundary."""
-    first = max(spool.oldest_replayable(partition).offset, pivot - SPREAD)
-    last = min(spool.end(partition), pivot + SPREAD)
-    offsets = (*np.linspace(first, pivot - 1, LOOKS), *np.linspace(pivot, last - 1, LOOKS))
-    places = (spool.holding(partition, int(offset)) for offset in offsets if first <= offset < last)
-    starts = sorted({place.first for place in places if place is not None})
-    return [record for start in starts for record in spool.read(partition, start, 1)[:1]]
+def _records(spool: Spool, partition: int, offsets: Floats) -> list[Record]:
+    """The records of events that hold these offsets, in order; they are read from the first offset on until enough."""
+    found: dict[int, Record] = {}
+    left = BYTES
+    for offset in offsets:
+        place = spool.holding(partition, int(offset))
+        if place is None or place.first in found:
+            continue
+        for record in spool.read(partition, place.first, 1)[:1]:
+            left -= len(record.payload)
+            found[record.first] = record
+        if left <= 0:
+            break
+    return [record for _, record in sorted(found.items()) if record.kind == "events"]
+
+
+def _thinned(records: list[Record], model: str) -> Iterator[Record]:
+    """Every so manieth line of a model, so that what is left can be decoded in no time."""
+    name = model.encode()  # escaped in JSON in no line that a program wrote, if it is of plain letters
+    plain = model.isascii() and not set(model) & set('"\\/')
+    lines = [[x for x in r.payload.split(b"\n") if not plain or name in x] for r in records]
+    count, size = sum(map(len, lines)), sum(len(x) for part in lines for x in part)
+    stride = max(1, -(-count // LINES), -(-size // DECODED))
+    for record, part in zip(records, lines, strict=True):
+        kept = part[::stride]
+        if kept:
+            yield replace(record, count=len(kept), payload=b"\n".join(kept))

@@ -8,17 +8,18 @@ from fastapi import APIRouter
 
 from monitor.store import queries
 from monitor.web.front import Here, Viewer
+from monitor.web.params import Before, Kind, Limit
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 
 @router.get("")
 def entries(
-    here: Here, _: Viewer, before: int | None = None, limit: int = 100, kind: str | None = None
+    here: Here, _: Viewer, before: Before = None, limit: Limit = 100, kind: Kind | None = None
 ) -> dict[str, Any]:
     """Entries, the newest first. `next` is what to pass as `before` for the following page."""
     with here.database.read() as connection:
-        found, following = queries.audit_page(connection, before, max(1, min(limit, 1000)), kind)
+        found, following = queries.audit_page(connection, before, limit, kind)
     return {"entries": found, "next": following}
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from fastapi import APIRouter
 
-from monitor.runtime.desk import Conflict, Forbidden, NotFound, Refused
 from monitor.store import queries
 from monitor.web import bodies
-from monitor.web.front import Here, Operator, Viewer
+from monitor.web.acts import Acts
+from monitor.web.front import Front, Here, Operator, Viewer
+from monitor.web.params import After, Id, Limit, OfModel, OfRule, State
 from monitor.web.problems import Problem
 
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
-
-T = TypeVar("T")
-State = Literal["open", "acknowledged", "recovered", "closed"]
 
 
 @router.get("")
@@ -24,97 +21,78 @@ def list_incidents(
     here: Here,
     _: Viewer,
     state: State | None = None,
-    model: str | None = None,
-    rule: str | None = None,
-    limit: int = 100,
-    after: str | None = None,
+    model: OfModel = None,
+    rule: OfRule = None,
+    limit: Limit = 100,
+    after: After = None,
 ) -> dict[str, Any]:
     """Newest first. `next` is what to pass as `after` for the following page, or null."""
-    if not 1 <= limit <= 1000:
-        raise Problem(422, f"limit must be between 1 and 1000, not {limit}.")
-    with here.database.read() as connection:
-        found, following = queries.incidents(
-            connection, states=[state] if state else None, model=model, rule=rule, limit=limit, after=after
-        )
+    found, following = page_of(here, [state] if state else [], model, rule, limit, after)
     return {"incidents": found, "next": following}
 
 
+def page_of(
+    here: Front, states: list[State], model: str | None, rule: str | None, limit: int, after: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Incidents in some states (none named: in all), and where the next page starts. Raises Problem."""
+    with here.database.read() as connection:
+        try:
+            return queries.incidents(connection, states, model=model, rule=rule, limit=limit, after=after)
+        except ValueError as problem:
+            raise Problem(422, f"after: {problem}.") from problem
+
+
 @router.get("/{id_}")
-def one_incident(here: Here, _: Viewer, id_: str) -> dict[str, Any]:
+def one_incident(here: Here, _: Viewer, id_: Id) -> dict[str, Any]:
     """One incident with its evidence, notices and notes."""
     with here.database.read() as connection:
         found = queries.incident(connection, id_)
     if found is None:
-        raise Problem(404, f"There is no incident {id_}.")
+        raise Problem(404, f"There is no incident {id_!r}.")
     return found
 
 
 @router.post("/{id_}/acknowledge")
-def acknowledge(here: Here, who: Operator, id_: str, body: bodies.Acknowledge | None = None) -> dict[str, Any]:
+def acknowledge(here: Here, who: Operator, id_: Id, body: bodies.Acknowledge | None = None) -> dict[str, Any]:
     """ "I have it": stops the pages until it expires. May be said twice."""
     said = body or bodies.Acknowledge()
-    return acted(
-        lambda: here.desk.acknowledge(
-            id_, who.user, who.role, revision=said.revision, note=said.note, take=said.take, for_=said.for_seconds
-        )
-    )
+    return Acts(here, who).acknowledge(id_, said.revision, said.note, said.take, said.for_seconds)
 
 
 @router.post("/{id_}/release")
-def release(here: Here, who: Operator, id_: str, body: bodies.Touch | None = None) -> dict[str, Any]:
+def release(here: Here, who: Operator, id_: Id, body: bodies.Touch | None = None) -> dict[str, Any]:
     """Give an acknowledgement back: the incident is open again."""
     said = body or bodies.Touch()
-    return acted(lambda: here.desk.release(id_, who.user, who.role, revision=said.revision, note=said.note))
+    return Acts(here, who).release(id_, said.revision, said.note)
 
 
 @router.post("/{id_}/note")
-def note(here: Here, who: Operator, id_: str, body: bodies.Note) -> dict[str, Any]:
+def note(here: Here, who: Operator, id_: Id, body: bodies.Note) -> dict[str, Any]:
     """Write something down."""
-    return acted(lambda: here.desk.note(id_, who.user, who.role, note=body.note))
+    return Acts(here, who).note(id_, body.note)
 
 
 @router.post("/{id_}/assign")
-def assign(here: Here, who: Operator, id_: str, body: bodies.Assign) -> dict[str, Any]:
-    """Make somebody the owner."""
-    return acted(
-        lambda: here.desk.assign(id_, who.user, who.role, owner=body.owner, revision=body.revision, note=body.note)
-    )
+def assign(here: Here, who: Operator, id_: Id, body: bodies.Assign) -> dict[str, Any]:
+    """Make somebody the owner, or nobody."""
+    return Acts(here, who).assign(id_, body.owner, body.revision, body.note)
 
 
 @router.post("/{id_}/close")
-def close(here: Here, who: Operator, id_: str, body: bodies.Close | None = None) -> dict[str, Any]:
-    """It is over. A detector that latched starts watching again."""
+def close(here: Here, who: Operator, id_: Id, body: bodies.Close | None = None) -> dict[str, Any]:
+    """It is over. A detector that latched starts watching again, and that takes a supervisor."""
     said = body or bodies.Close()
-    return acted(
-        lambda: here.desk.close(id_, who.user, who.role, revision=said.revision, note=said.note, verdict=said.verdict)
-    )
+    return Acts(here, who).close(id_, said.verdict, said.revision, said.note)
 
 
 @router.post("/{id_}/reopen")
-def reopen(here: Here, who: Operator, id_: str, body: bodies.Touch | None = None) -> dict[str, Any]:
+def reopen(here: Here, who: Operator, id_: Id, body: bodies.Touch | None = None) -> dict[str, Any]:
     """It is not over. Refused while a newer incident of the same rule and model is open."""
     said = body or bodies.Touch()
-    return acted(lambda: here.desk.reopen(id_, who.user, who.role, revision=said.revision, note=said.note))
+    return Acts(here, who).reopen(id_, said.revision, said.note)
 
 
 @router.post("/{id_}/verdict")
-def verdict(here: Here, who: Operator, id_: str, body: bodies.Verdict) -> dict[str, Any]:
+def verdict(here: Here, who: Operator, id_: Id, body: bodies.Verdict) -> dict[str, Any]:
     """What it was: real, expected, false or unclear."""
-    return acted(
-        lambda: here.desk.verdict(id_, who.user, who.role, verdict=body.verdict, revision=body.revision, note=body.note)
-    )
-
-
-def acted(act: Callable[[], T], conflict: int = 409) -> T:
-    """Carry out one act of the desk; its refusals become problem documents."""
-    try:
-        return act()
-    except Conflict as moved:
-        # the newer one is the document's own members, so that a client can read either answer in the same way
-        raise Problem(conflict, str(moved), current=moved.current, **moved.current) from moved
-    except Refused as refused:
-        raise Problem(409, str(refused)) from refused
-    except NotFound as missing:
-        raise Problem(404, str(missing)) from missing
-    except Forbidden as forbidden:
-        raise Problem(403, str(forbidden)) from forbidden
+    return Acts(here, who).verdict(id_, body.verdict, body.revision, body.note)

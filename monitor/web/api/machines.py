@@ -11,31 +11,31 @@ from fastapi import APIRouter, Request, Response
 from monitor.core.times import rfc3339
 from monitor.runtime.books import BookRefused
 from monitor.store import ledger
-from monitor.store.errors import LedgerUnavailable
-from monitor.web.front import Admin, Front, Here, Viewer
+from monitor.web.front import Admin, Anybody, Front, Here, Viewer
 from monitor.web.problems import Problem
 
 router = APIRouter(tags=["machines"])
 PATIENCE = 20.0  # seconds `/-/engine` waits for the next step: ticks come every 15
+LOOK = 0.1  # seconds between its looks
 
 
 @router.get("/-/healthy")
-def healthy() -> dict[str, str]:
-    """The front answers."""
+async def healthy() -> dict[str, str]:
+    """The front answers. Takes no token."""
     return {"status": "healthy"}
 
 
 @router.get("/-/ready")
-def ready(here: Here) -> dict[str, str]:
-    """Events are accepted and the engine has restored its memory."""
+async def ready(here: Here) -> dict[str, str]:
+    """Events are accepted and the engine has restored its memory. Takes no token."""
     why = here.intake.trouble() or (None if here.engine().get("ready") else "the engine is still starting")
     if why is not None:
-        raise Problem(503, f"Not ready: {why}.", {"Retry-After": "1"})
+        raise Problem(503, f"Not ready: {why.rstrip('.')}.", {"Retry-After": "1"})
     return {"status": "ready"}
 
 
 @router.get("/-/engine")
-async def engine(here: Here) -> dict[str, Any]:
+async def engine(here: Here, _: Anybody) -> dict[str, Any]:
     """Answers after the next completed turn of the engine: proof that it works, not only that it lives."""
     before = here.engine().get("turns", 0)
     until = time.monotonic() + PATIENCE
@@ -43,8 +43,9 @@ async def engine(here: Here) -> dict[str, Any]:
         said = here.engine()
         if said.get("turns", 0) != before and said.get("ready"):
             return {**said, "at": rfc3339(said.get("at", 0.0))}
-        await asyncio.sleep(0.05)
-    raise Problem(503, f"The engine has not completed a turn within {PATIENCE:.0f} s; see the daemon's log.")
+        await asyncio.sleep(LOOK)
+    sentence = f"The engine has not completed a turn within {PATIENCE:.0f} s; see the daemon's log."
+    raise Problem(503, sentence, {"Retry-After": "5"})
 
 
 @router.post("/-/reload")
@@ -52,19 +53,19 @@ def reload(here: Here, who: Admin) -> dict[str, Any]:
     """Load all rules, then swap; a mistake anywhere keeps the old ones."""
     try:
         book = here.shelf.reload(here.database, here.now(), who.user)
-        here.changed()
     except BookRefused as refused:
         raise Problem(
             422, "The rules were not loaded and the old ones stay in force.", problems=refused.lines
         ) from refused
+    here.changed()
     return {
         "book": book.digest,
         "packs": [pack.name for pack in book.packs],
-        "rules": sum(len(p.rules) for p in book.packs),
+        "rules": sum(len(pack.rules) for pack in book.packs),
     }
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(request: Request, here: Here, _: Viewer) -> Response:
     """Prometheus's text format."""
     body, kind = here.metrics(request.headers.get("accept", ""))
@@ -78,30 +79,27 @@ def accounting(here: Here, _: Viewer) -> dict[str, Any]:
 
 
 def account(here: Front) -> dict[str, Any]:
-    """The totals of all partitions."""
-    sums: dict[str, int] = {}
-    since: list[float] = []
-    for partition in range(here.partitions):
-        try:
-            with here.database.read() as connection:
-                done = ledger.totals(connection, partition)
-        except LedgerUnavailable as problem:
-            raise Problem(503, str(problem), {"Retry-After": "5"}) from problem
-        kept = here.spool.totals(partition)  # read second: never behind what was observed
-        observed, quarantined = done.get("observed", 0), done.get("quarantined", 0)
-        found = {
-            "received": kept.received,
-            "accepted": kept.accepted,
-            "rejected": kept.rejected,
-            "duplicates": kept.duplicates,
-            "observed": observed,
-            "waiting": kept.accepted - observed - quarantined,
-            "quarantined": quarantined,
-            "refused": kept.refused + here.intake.refused_since_commit(partition),
-            "truth_received": kept.truth_received,
-            "truth_accepted": kept.truth_accepted,
-        }
-        sums = {name: sums.get(name, 0) + value for name, value in found.items()}
-        reach = here.spool.dedup_since(partition)
-        since += [reach] if reach is not None else []
+    """The totals of all partitions. Raises LedgerUnavailable, SpoolError."""
+    parts = [_partition(here, partition) for partition in range(here.partitions)]
+    since = [reach for p in range(here.partitions) if (reach := here.spool.dedup_since(p)) is not None]
+    sums = {name: sum(part[name] for part in parts) for name in parts[0]}
     return {**sums, "dedup_since": rfc3339(max(since)) if since else None}
+
+
+def _partition(here: Front, partition: int) -> dict[str, int]:
+    with here.database.read() as connection:
+        done = ledger.totals(connection, partition)
+    kept = here.spool.totals(partition)  # read second: never behind what was observed
+    observed, quarantined = done.get("observed", 0), done.get("quarantined", 0)
+    return {
+        "received": kept.received,
+        "accepted": kept.accepted,
+        "rejected": kept.rejected,
+        "duplicates": kept.duplicates,
+        "observed": observed,
+        "waiting": kept.accepted - observed - quarantined,
+        "quarantined": quarantined,
+        "refused": kept.refused + here.intake.refused_since_commit(partition),
+        "truth_received": kept.truth_received,
+        "truth_accepted": kept.truth_accepted,
+    }

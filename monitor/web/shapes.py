@@ -1,0 +1,323 @@
+"""What the routes answer, for `/openapi.json`. Answers are not checked against it at run time; a test does that."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Time = str  # RFC 3339, UTC
+Severity = Literal["critical", "high", "medium", "low"]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Evidence(_Shape):
+    column: str
+    segment: str
+    statistic: str
+    value: float | None
+    expected: float | None
+    effect: float | None
+    interval: tuple[float | None, float | None] | None
+    n: int
+    at: Time
+
+
+class EvidenceInWords(Evidence):
+    detail: str
+
+
+class Notice(_Shape):
+    target: str
+    reason: str
+    state: str
+    at: Time
+
+
+class Note(_Shape):
+    at: Time
+    author: str
+    text: str
+
+
+class Listed(_Shape):
+    """An incident as lists show it, with its newest 20 pieces of evidence and notices."""
+
+    id: str
+    state: Literal["open", "acknowledged", "recovered", "closed"]
+    pack: str
+    rule: str
+    model: str
+    version: str | None
+    severity: Severity
+    stage: Literal["shadow", "live"]
+    historical: bool
+    opened_at: Time
+    changed_at: Time
+    summary: str
+    meaning: str
+    action: str
+    evidence: list[Evidence]
+    owner: str | None
+    acknowledged_by: str | None
+    acknowledged_at: Time | None
+    verdict: Literal["real", "expected", "false", "unclear"] | None
+    notices: list[Notice]
+    revision: int
+
+
+class Incident(Listed):
+    """One incident, with its newest 500 pieces of evidence and notices."""
+
+    evidence: list[EvidenceInWords]  # type: ignore[assignment]
+    segment: str
+    occurrence: int
+    runbook_url: str | None
+    latches: bool
+    closed_by: str | None
+    orphaned: str | None
+    gate: str | None
+    gate_held: bool
+    cleared_at: Time | None
+    closed_at: Time | None
+    acknowledged_until: Time | None
+    notes: list[Note]
+
+
+class Incidents(_Shape):
+    incidents: list[Listed]
+    next: str | None
+
+
+class Override(_Shape):
+    id: str
+    model: str
+    decision_id: str
+    verb: Literal["not_use", "disregard", "override", "reverse"]
+    reason: str
+    note: str | None
+    answer: Any
+    reverses: str | None
+    at: Time
+    by: str
+
+
+class Overrides(_Shape):
+    overrides: list[Override]
+
+
+class Gate(_Shape):
+    scope: str
+    state: Literal["auto", "review", "halt"]
+    epoch: str | None
+    generation: int
+    reason: str
+    since: Time | None
+    by: str
+    incident: str | None
+    lease_seconds: int
+
+
+class Gates(_Shape):
+    gates: list[Gate]
+
+
+class Matcher(_Shape):
+    name: str
+    operator: Literal["=", "!=", "=~", "!~"]
+    value: str
+
+
+class Silence(_Shape):
+    id: str
+    state: Literal["pending", "active", "expired"]
+    matchers: list[Matcher]
+    starts_at: Time
+    ends_at: Time
+    created_by: str
+    reason: str
+
+
+class SilenceAdded(Silence):
+    matches_now: list[str]
+
+
+class Silences(_Shape):
+    silences: list[Silence]
+
+
+class Deploy(_Shape):
+    version: str
+    at: Time
+    note: str | None
+    by: str
+
+
+class DeployTold(Deploy):
+    model: str
+
+
+class Model(_Shape):
+    model: str
+    first_seen: Time | None
+    last_seen: Time | None
+    events: int
+    versions: list[str]
+    columns: dict[str, str]
+    retired_at: Time | None
+
+
+class ModelInFull(Model):
+    deploys: list[Deploy]
+
+
+class Models(_Shape):
+    models: list[Model]
+
+
+class ReferenceAccepted(_Shape):
+    id: str
+    model: str
+    rule: str | None
+    version: int
+    author: str
+    reason: str
+
+
+class Reference(ReferenceAccepted):
+    source: dict[str, Any]
+    created_at: Time
+
+
+class References(_Shape):
+    references: list[Reference]
+
+
+class Link(_Shape):
+    url: str
+    user: str
+    expires_at: Time
+
+
+class Token(_Shape):
+    id: str
+    user: str
+    role: str
+    label: str
+    created_at: Time
+    expires_at: Time | None
+    used_at: Time | None
+    revoked_at: Time | None
+
+
+class TokenMade(Token):
+    token: str
+
+
+class Tokens(_Shape):
+    tokens: list[Token]
+
+
+class Revoked(_Shape):
+    revoked: str
+
+
+class User(_Shape):
+    name: str
+    role: str
+    created_at: Time
+    disabled_at: Time | None
+
+
+class Users(_Shape):
+    users: list[User]
+
+
+class UserAdded(_Shape):
+    name: str
+    role: str
+    token: str
+
+
+class Disabled(_Shape):
+    disabled: str
+
+
+class Entry(_Shape):
+    seq: int
+    at: Time
+    kind: str
+    actor: str
+    body: dict[str, Any] | None
+    leaf: str
+
+
+class Entries(_Shape):
+    entries: list[Entry]
+    next: int | None
+
+
+class Head(_Shape):
+    size: int
+    root: str
+    against: str
+
+
+class Status(_Shape):
+    status: str
+
+
+class Turn(_Shape):
+    ready: bool
+    turns: int
+    seq: int
+    at: Time
+    pid: int
+    waiting: str
+
+
+class Loaded(_Shape):
+    book: str
+    packs: list[str]
+    rules: int
+
+
+class Accounting(_Shape):
+    received: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    observed: int
+    waiting: int
+    quarantined: int
+    refused: int
+    truth_received: int
+    truth_accepted: int
+    dedup_since: Time | None
+
+
+class RejectedLine(_Shape):
+    line: int
+    reason: str
+
+
+class Taken(_Shape):
+    """What became of a post. Beyond the first thousand rejected lines only their number is told."""
+
+    accepted: int
+    rejected: list[RejectedLine]
+    duplicates: int
+    rejected_beyond: int | None = None
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457. Some problems have more members: a conflict has all those of the newer incident or gate."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: str
