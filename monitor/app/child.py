@@ -8,7 +8,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from monitor.settings import Settings
 
 
 class Line:
@@ -35,10 +40,27 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    sys.exit(_role(role)(instructions, Line(instructions["tell"]), stop))
+    sys.exit(_run(role, instructions, Line(instructions["tell"]), stop))
 
 
-def _role(role: str) -> Callable[[dict[str, Any], Line, threading.Event], int]:
+def _run(role: str, instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
+    """What the machine refuses is a sentence in the log; only mistakes of the program end with a trace."""
+    from monitor.clock import ClockError
+    from monitor.settings import Settings
+    from monitor.spool import SpoolError
+    from monitor.store.errors import LedgerUnavailable
+    from monitor.telemetry.logs import configure_logging
+
+    settings = Settings.from_json(instructions["settings"])
+    configure_logging(settings.log.format, settings.log.level)
+    try:
+        return _role(role)(settings, instructions, line, stop)
+    except (ClockError, SpoolError, LedgerUnavailable) as problem:
+        structlog.get_logger(role).error(str(problem), action="cannot_start")
+        return 1
+
+
+def _role(role: str) -> Callable[[Settings, dict[str, Any], Line, threading.Event], int]:
     if role == "front":  # each side loads only what it needs: the front never loads River
         from monitor.app.front import run
 

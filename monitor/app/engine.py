@@ -276,12 +276,8 @@ def pump_name(partition: int) -> str:
     return f"pump-{partition}"
 
 
-def run(instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
+def run(settings: Settings, instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
     """The child's main: returns its exit code."""
-    from monitor.telemetry.logs import configure_logging
-
-    settings = Settings.from_json(instructions["settings"])
-    configure_logging(settings.log.format, settings.log.level)
     engine = Engine(Home(settings.home), settings)
     engine.start()
     told = False

@@ -228,12 +228,8 @@ class _Fresh:
         return self._last
 
 
-def run(instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
+def run(settings: Settings, instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
     """The child's main: returns its exit code."""
-    from monitor.telemetry.logs import configure_logging
-
-    settings = Settings.from_json(instructions["settings"])
-    configure_logging(settings.log.format, settings.log.level)
     listener = socket.socket(fileno=instructions["socket"])
     process = FrontProcess(Home(settings.home), settings, listener)
     serve(process, stop, line.say)

@@ -9,13 +9,14 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.app.lineage import lives
 from monitor.clock import Clock
-from monitor.store import access, facts, schema
-from monitor.store.database import Database, Transaction
-from monitor.store.reserve import Reserve
-from monitor.web.auth import digest, new_secret
+from monitor.web.tokens import digest, new_secret
+
+if TYPE_CHECKING:  # the store is loaded by whoever opens it: the parent process stays small
+    from monitor.store.database import Database, Transaction
 
 ADMIN = "admin"
 TOKEN_FILE = "token file"  # noqa: S105 - the label of the admin's token
@@ -60,6 +61,9 @@ class Home:
 
     def database(self) -> Database:
         """The ledger, with the space kept back for a full disk."""
+        from monitor.store.database import Database
+        from monitor.store.reserve import Reserve
+
         return Database.open(self.ledger, self.run, Reserve(self.path / "reserve"))
 
 
@@ -107,6 +111,8 @@ def lock(home: Home) -> int:
 
 def fill(home: Home) -> None:
     """Ledger, token and keys of a fresh home; an old one is only checked. Raises SchemaMismatch."""
+    from monitor.store import facts, schema
+
     if schema.revision(home.ledger) is None:  # no ledger, or one whose making was cut short
         schema.upgrade(home.ledger, home.run)
     schema.check(home.ledger)
@@ -124,6 +130,8 @@ def _admin(home: Home, tx: Transaction, now: float) -> None:
 
     A lost or unfinished file gets a new token; another that is put there takes the place of the one before.
     """
+    from monitor.store import access
+
     secret = _read_secret(home.token)
     if secret is None:
         secret = new_secret()

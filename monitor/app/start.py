@@ -1,4 +1,4 @@
-"""Starting: prepare the home, say what can be watched, bind the address, then run the children or one process."""
+"""Starting: lock the home, bind the address, prepare, then run the children or one process."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from monitor.app.home import Home, fill, lock, make
-from monitor.clock import Clock
-from monitor.core.rules.model import Absent, Book, Detect
+from monitor.app.apart import StartError, apart
+from monitor.app.home import Home, lock, make
 from monitor.notify_socket import Notifier
-from monitor.runtime.books import BookRefused, Shelf
 from monitor.settings import Settings
-from monitor.settings.parts import model_options, parameters, remarks, rule_folders
 from monitor.settings.secrets import addresses
-from monitor.store import queries
-from monitor.store.database import Database
 
 if TYPE_CHECKING:
     from monitor.app.engine import Engine
+
+__all__ = ["StartError", "run"]
 
 log = structlog.get_logger("start")
 
@@ -33,49 +30,28 @@ SILENT = 30.0  # seconds without a turn of the front's loop after which nobody s
 EXTEND = 60.0  # seconds more that systemd is asked for while the start goes on
 
 
-class StartError(Exception):
-    """The daemon cannot start; the text is for the person who started it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A home that is locked, filled and has its rules, and a socket that listens."""
-
-    home: Home
-    lock: int
-    listener: socket.socket
-
-
 def run(settings: Settings) -> int:
-    """`overloop run`: returns its exit code. Raises StartError, HomeError, SchemaMismatch, SettingsError."""
-    ready = prepare(settings)
-    if settings.single:
-        return single(ready.home, settings, ready.listener)
-    from monitor.app.parent import Parent
-
-    return Parent(settings.to_json(), ready.listener, ready.lock).run()
-
-
-def prepare(settings: Settings) -> Prepared:
-    """Everything that can be refused is refused here. Raises as `run` does."""
+    """`overloop run`: returns its exit code. Raises StartError, HomeError, SettingsError."""
     addresses(settings, os.environ)  # a receiver without an address is told now, not when it is needed
     home = make(settings.home)
     held = lock(home)
     os.set_inheritable(held, True)
     listener = bind(settings)
-    try:
-        fill(home)
-        book, models = take_book(home, settings)
-    except BaseException:
-        listener.close()
-        os.close(held)
-        raise
     (home.run / "url").write_text(_local_url(settings, listener) + "\n")
     (home.run / "engine.json").unlink(missing_ok=True)
-    for sentence in (*remarks(settings), can_detect(book, models)):
-        log.info(sentence, action="start")
-    log.info(f"The console is at {settings.url}; sign in with `overloop login`.", action="start", home=str(home.path))
-    return Prepared(home, held, listener)
+    if settings.single:
+        _prepare(home, settings)
+        return single(home, settings, listener)
+    from monitor.app.parent import Parent
+
+    apart(partial(_prepare, home, settings))
+    return Parent(settings.to_json(), listener, held).run()
+
+
+def _prepare(home: Home, settings: Settings) -> None:
+    from monitor.app.prepare import prepare
+
+    prepare(home, settings)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -96,55 +72,6 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def take_book(home: Home, settings: Settings) -> tuple[Book, int]:
-    """Load the rules into the ledger. Bad rules keep the old book; on a fresh home they refuse the start.
-
-    Answers the book in force and how many models are known.
-    """
-    shelf = Shelf(rule_folders(settings), parameters(settings), model_options(settings), settings.partitions)
-    now = Clock(home.path).now()
-    with home.database() as database:
-        with database.read() as connection:
-            known, models = queries.get_fact(connection, "book"), len(queries.models(connection))
-        try:
-            book, source, odd = shelf.load()
-        except BookRefused as refused:
-            if known is None:
-                raise StartError("The rules cannot be used:\n" + "\n".join(refused.lines)) from refused
-            log.error("The rules cannot be used; the old ones stay in force.", action="book_refused", why=refused.lines)
-            return _old_book(shelf, database, known), models
-        for diagnostic in odd:
-            log.warning(diagnostic.message, action="rule_remark", file=diagnostic.file, line=diagnostic.line)
-        if book.digest != known:
-            shelf.install(database, now, "machine", book, source)
-    return book, models
-
-
-def _old_book(shelf: Shelf, database: Database, digest: str) -> Book:
-    try:
-        return shelf.resolve(database, digest)
-    except (KeyError, BookRefused) as problem:
-        raise StartError(
-            f"Neither the rules in the folders nor those that were in force can be used by this program:\n{problem}\n"
-            "Mend the files, or give other folders with --rules."
-        ) from problem
-
-
-def can_detect(book: Book, models: int) -> str:
-    """One sentence: what is watched now, and what would let the daemon see more."""
-    live = [rule for pack in book.packs for rule in pack.rules if rule.stage == "live"]
-    shadow = sum(len(pack.rules) for pack in book.packs) - len(live)
-    learned = sum(isinstance(rule.form, Detect) for rule in live)
-    silence = sum(isinstance(rule.form, Absent) for rule in live)
-    limits = len(live) - learned - silence
-    known = f"{models} model{'s are' if models != 1 else ' is'} known" if models else "No model is known yet"
-    return (
-        f"{known}; {len(live)} live rules watch each model that their pack matches ({limits} limits, {learned} learned "
-        f"normals, {silence} for silence) and {shadow} more take notes in shadow, and to detect more the daemon needs "
-        "events (POST /v1/events), their truth (POST /v1/truth), and rules for your model (--rules)."
-    )
-
-
 def _local_url(settings: Settings, listener: socket.socket) -> str:
     """Where commands on this machine find the daemon."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104
@@ -156,12 +83,17 @@ def single(home: Home, settings: Settings, listener: socket.socket) -> int:
     """Everything in one process: for tests, small machines and embedding."""
     from monitor.app.engine import Engine
     from monitor.app.front import FrontProcess, serve
+    from monitor.clock import ClockError
+    from monitor.spool import SpoolError
+    from monitor.store.errors import LedgerUnavailable
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    front = FrontProcess(home, settings, listener)
-    engine = Engine(home, settings)
+    try:
+        front, engine = FrontProcess(home, settings, listener), Engine(home, settings)
+    except (SpoolError, ClockError, LedgerUnavailable) as problem:
+        raise StartError(str(problem)) from problem
     supervisor = Supervisor(engine, stop)
     watching = threading.Thread(target=supervisor.run, name="engine")
     watching.start()

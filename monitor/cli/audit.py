@@ -11,7 +11,7 @@ from typer._click import Context
 from typer._click.exceptions import UsageError
 from typer.core import TyperCommand
 
-from monitor.cli.context import Exit, Output, as_json, fail, say, shared, show, told
+from monitor.cli.context import Exit, Output, as_json, fail, say, shared, show, there, told
 
 app = typer.Typer(help="Read and check the record of what happened and who did it.", no_args_is_help=True)
 
@@ -44,8 +44,6 @@ def verify(
 
     Exit code 0: intact. 1: tampered with, and where. 2: incomplete. 3: it could not be checked.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     from monitor.store.database import Database, LedgerUnavailable
     from monitor.store.schema import SchemaMismatch
     from monitor.store.schema import check as check_schema
@@ -53,7 +51,7 @@ def verify(
     from monitor.store.verify import verify as check
 
     ledger = shared(context).folder() / "ledger.db"
-    if not ledger.exists():
+    if not there(ledger):
         fail(f"There is no ledger in {ledger.parent}: name the daemon's home folder with --home.", UNCHECKED)
     try:
         head = None if against is None else parse_head(against)
@@ -62,7 +60,7 @@ def verify(
             verdict = check(connection, head)
     except (ValueError, LedgerUnavailable, SchemaMismatch) as problem:
         fail(str(problem), UNCHECKED)
-    except (SQLAlchemyError, OSError) as problem:
+    except Exception as problem:  # tables that are gone, a broken disk: whatever it was, nothing was checked
         fail(f"The audit log in {ledger} cannot be read ({type(problem).__name__}).", UNCHECKED)
     whole = {"code": verdict.code, "says": verdict.sentence, "size": verdict.size, "root": verdict.root.hex()}
     if output == "json":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from monitor.cli.context import Exit, Output, as_json, fail, say, shared
+from monitor.cli.context import Exit, Output, as_json, fail, say, shared, there
 
 if TYPE_CHECKING:
     from monitor.clock import Clock
@@ -62,7 +62,7 @@ def _clock(context: typer.Context) -> Clock:
     from monitor.clock import Clock, ClockError
 
     home = shared(context).folder()
-    if not (home / "clock.json").exists():
+    if not there(home / "clock.json"):
         fail(f"No daemon has ever run in {home}: name its home folder with --home.", Exit.UNREACHABLE)
     try:
         return Clock(home)

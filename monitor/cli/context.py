@@ -19,7 +19,22 @@ from monitor.cli.table import plain, table, terminal_width, visible
 if TYPE_CHECKING:
     from monitor.settings import Settings
 
-__all__ = ["Exit", "Format", "Output", "Shared", "as_json", "fail", "plain", "say", "seconds", "shared", "show", "told"]
+__all__ = [
+    "Exit",
+    "Format",
+    "Output",
+    "Shared",
+    "as_json",
+    "fail",
+    "plain",
+    "say",
+    "seconds",
+    "sentence",
+    "shared",
+    "show",
+    "there",
+    "told",
+]
 
 Format = Literal["table", "json"]
 Output = Annotated[Format, typer.Option("-o", "--output", help="table for people, json for programs.")]
@@ -85,10 +100,28 @@ def say(text: str, err: bool = False) -> None:
     typer.echo("\n".join(map(visible, text.split("\n"))), err=err)
 
 
-def fail(sentence: str, code: Exit | int = Exit.FAILED) -> NoReturn:
+def fail(why: str, code: Exit | int = Exit.FAILED) -> NoReturn:
     """Say why on standard error and end."""
-    say(sentence, err=True)
+    say(why, err=True)
     raise typer.Exit(int(code))
+
+
+def there(file: Path) -> bool:
+    """Whether there is such a file; ends the command where nobody can tell."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as problem:
+        fail(sentence(problem), Exit.UNREACHABLE)
+    return True
+
+
+def sentence(problem: Exception) -> str:
+    """What went wrong, as a sentence also where it is the system that says so."""
+    if not isinstance(problem, OSError) or problem.strerror is None:
+        return str(problem)
+    return f"{problem.filename or 'The disk'} cannot be used: {problem.strerror}."
 
 
 @contextmanager

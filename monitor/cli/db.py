@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from monitor.cli.context import Exit, Output, as_json, fail, say, shared
+from monitor.cli.context import Exit, Output, as_json, fail, say, sentence, shared, there
 
 app = typer.Typer(help="Check and upgrade the ledger's schema.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ def upgrade(context: typer.Context, output: Output = "table") -> None:
         home = make(shared(context).folder())
         kept = schema.upgrade(home.ledger, home.run)
     except (HomeError, schema.SchemaMismatch, LedgerUnavailable, OSError) as problem:
-        fail(str(problem), Exit.UNREACHABLE)
+        fail(sentence(problem), Exit.UNREACHABLE)
     if output == "json":
         typer.echo(as_json({"ledger": str(home.ledger), "revision": schema.REVISION, "copy": kept and str(kept)}))
         return
@@ -37,7 +37,7 @@ def check(context: typer.Context, output: Output = "table") -> None:
     from monitor.store.errors import LedgerUnavailable
 
     ledger = shared(context).folder() / "ledger.db"
-    if not ledger.exists():
+    if not there(ledger):
         fail(f"There is no ledger in {ledger.parent}: `overloop run` makes one.", Exit.UNREACHABLE)
     try:
         schema.check(ledger)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import monitor
-from monitor.cli.context import Exit, Output, Shared, as_json, fail, say, shared, told
+from monitor.cli.context import Exit, Output, Shared, as_json, fail, say, sentence, shared, told
 from monitor.cli.nouns import Nouns
 
 app = typer.Typer(
@@ -132,7 +132,7 @@ def backup(
     try:
         manifest = copy(shared(context).folder(), folder, time.time())
     except (BackupError, OSError) as problem:
-        fail(str(problem), Exit.FAILED)
+        fail(sentence(problem), Exit.FAILED)
     size, root = manifest.audit or (0, "")
     if output == "json":
         typer.echo(as_json({"folder": str(folder), "files": len(manifest.files), "audit": f"{size}:{root}"}))
@@ -154,5 +154,5 @@ def restore(
     try:
         put(folder, home, time.time())
     except (BackupError, OSError) as problem:
-        fail(str(problem), Exit.FAILED)
+        fail(sentence(problem), Exit.FAILED)
     say(f"Restored {folder} to {home}; start the daemon with `overloop run --home {home}`.")

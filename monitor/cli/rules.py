@@ -97,14 +97,15 @@ def explain(
 
 @app.command()
 def reload(context: typer.Context, output: Output = "table") -> None:
-    """Have the running daemon load its rules again; it keeps the old ones if anything is wrong with the new."""
+    """Have the running daemon load its rules again; it keeps the old ones, exit code 1, if anything is wrong."""
     with told():
         daemon = shared(context).daemon()
         try:
             found = daemon.checked(daemon.post("/-/reload"))
         except DaemonProblem as problem:
-            say("\n".join(map(str, problem.body.get("problems", ()))), err=True)
-            raise
+            if "problems" not in problem.body:
+                raise
+            fail("\n".join([*map(str, problem.body["problems"]), str(problem)]))
     if output == "json":
         typer.echo(as_json(found))
     else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from monitor.cli.context import Exit, fail, say
+from monitor.cli.context import Exit, fail, say, sentence
 from monitor.settings import Settings, SettingsError, load
 
 
@@ -19,9 +19,6 @@ def run(flags: Mapping[str, Any]) -> None:
     from monitor.app.start import StartError
     from monitor.app.start import run as start
     from monitor.clock import ClockError
-    from monitor.spool import SpoolError
-    from monitor.store.errors import LedgerUnavailable
-    from monitor.store.schema import SchemaMismatch
     from monitor.telemetry.logs import configure_logging
 
     try:
@@ -30,10 +27,10 @@ def run(flags: Mapping[str, Any]) -> None:
         code = start(settings)
     except SettingsError as problem:
         fail(str(problem), Exit.USAGE)
-    except (HomeError, StartError, SchemaMismatch, ClockError, LedgerUnavailable, SpoolError) as problem:
+    except (HomeError, StartError, ClockError) as problem:
         fail(str(problem), Exit.UNREACHABLE)
     except OSError as problem:
-        fail(f"The daemon cannot start: {problem.filename or 'the disk'}: {problem.strerror}.", Exit.UNREACHABLE)
+        fail(f"The daemon cannot start. {sentence(problem)}", Exit.UNREACHABLE)
     raise typer.Exit(code)
 
 
@@ -46,8 +43,8 @@ def check(home: Path | None, config: Path | None) -> None:
         settings = load({"home": home, "config": config})
     except SettingsError as problem:
         fail(str(problem), Exit.FAILED)
-    for sentence in (*remarks(settings), *_unaddressed(settings)):
-        say(f"note: {sentence}")
+    for said in (*remarks(settings), *_unaddressed(settings)):
+        say(f"note: {said}")
     say(f"The settings are fine; the home folder is {settings.home}.")
     report(rule_folders(settings), settings, "table")
 

@@ -139,31 +139,26 @@ class Courier:
                 return None
             in_force = silences(connection, ended_after=now)
 
+        kept_back: list[tuple[Notice, Withheld]] = []
+
         def judge(notice: Notice, incident: Incident, others: Sequence[Kept]) -> Withheld | None:
-            return self._judge(notice, incident, others, in_force, now)
+            withheld = _judged(notice, incident, others, in_force, now)
+            if withheld is not None:
+                kept_back.append((notice, withheld))
+            return withheld
 
         claimed = outbox.claim(self._database, now, self._holder, self._terms.lease, judge, skip)
+        for notice, withheld in kept_back:
+            self._keep_back(notice, withheld)
         if claimed is not None:
             self._targets.take(claimed.notice.target, now)
         return claimed
 
-    def _judge(
-        self, notice: Notice, incident: Incident, others: Sequence[Kept], in_force: Sequence[Silence], now: float
-    ) -> Withheld | None:
-        """Why a notice is not sent now: it is cancelled, or put off for a minute at most."""
-        try:
-            withheld = still_owed(notice, incident, in_force, now, others)
-        except Exception:  # when in doubt it is sent
-            log.exception("A notice could not be judged.", action="courier_failed", notice=notice.key)
-            return None
-        if withheld is None:
-            return None
+    def _keep_back(self, notice: Notice, withheld: Withheld) -> None:
         how = "cancelled" if withheld.until is None else "silenced" if withheld.silenced else "waiting"
+        log.info("A message is not sent.", action=f"notice_{how}", notice=notice.key, why=withheld.reason)
         if how != "waiting":
             self._held(how)
-        log.info("A message is not sent.", action=f"notice_{how}", notice=notice.key, why=withheld.reason)
-        until = withheld.until
-        return withheld if until is None else replace(withheld, until=min(until, now + _LOOK_AGAIN))
 
     def _pause(self) -> float:
         if self.waiting == "receivers":
@@ -199,6 +194,20 @@ class Courier:
         left = sum(worker.is_alive() for worker in workers)
         if left:
             log.warning("Messages were still on their way when the courier stopped.", action="courier_left", left=left)
+
+
+def _judged(
+    notice: Notice, incident: Incident, others: Sequence[Kept], in_force: Sequence[Silence], now: float
+) -> Withheld | None:
+    """Why a notice is not sent now: it is cancelled, or put off for a minute at most."""
+    try:
+        withheld = still_owed(notice, incident, in_force, now, others)
+    except Exception:  # when in doubt it is sent
+        log.exception("A notice could not be judged.", action="courier_failed", notice=notice.key)
+        return None
+    if withheld is None or withheld.until is None:
+        return withheld
+    return replace(withheld, until=min(withheld.until, now + _LOOK_AGAIN))
 
 
 def _join(threads: Sequence[threading.Thread], seconds: float) -> None:

@@ -87,7 +87,7 @@ def incidents_by_state(connection: Connection, calling: bool = False) -> dict[st
     grouped = select(table.c.state, func.count()).group_by(table.c.state)
     if calling:
         grouped = grouped.where(table.c.stage == "live", table.c.historical.is_(False))
-    return {state: count for state, count in connection.execute(grouped)}
+    return dict(connection.execute(grouped))
 
 
 def _row(connection: Connection, id_: str) -> rows.Row | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
@@ -18,6 +16,7 @@ from monitor.store.database import Database
 from monitor.store.errors import LedgerUnavailable
 from monitor.web.doors import allowed_hosts
 from monitor.web.problems import Problem
+from monitor.web.tokens import digest, new_secret
 
 __all__ = ["COOKIE", "SESSION", "Doorkeeper", "Identity", "allowed_hosts", "digest", "new_secret", "require"]
 
@@ -27,7 +26,6 @@ OVERSEERS: Final = ("viewer", "operator", "supervisor", "admin")  # each may do 
 COOKIE = "overloop_session"
 SESSION = 12 * 3600.0  # seconds a browser stays signed in
 REMEMBER = 2.0  # seconds a token is believed without asking the ledger: a revoked one works no longer than this
-PREFIX = "ovl_"
 _REMEMBERED = 10_000  # answers kept
 
 
@@ -44,16 +42,6 @@ class Identity:
         if self.role not in OVERSEERS or role not in OVERSEERS:
             return self.role == role
         return OVERSEERS.index(self.role) >= OVERSEERS.index(role)
-
-
-def new_secret() -> str:
-    """A token nobody can guess: 32 random bytes."""
-    return PREFIX + secrets.token_urlsafe(32)
-
-
-def digest(secret: str) -> str:
-    """What the ledger keeps of a token."""
-    return sha256(secret.encode()).hexdigest()
 
 
 class Doorkeeper:

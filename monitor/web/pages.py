@@ -50,7 +50,7 @@ def incidents(
         state=state,
         model=model,
         tabs=tabs,
-        calling=calling,
+        calling=calling.get("open", 0),
         models=models,
         rules=sum(len(pack.rules) for pack in here.book.packs),
         events=account(here),

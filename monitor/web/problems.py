@@ -65,16 +65,19 @@ def install(app: FastAPI) -> None:
     handle(Problem, lambda _, problem: problem)
     handle(DeskError, lambda _, error: of_desk(error))
     handle(Unknown, lambda _, error: Problem(404, str(error)))
-    handle(LedgerUnavailable, lambda _, error: _later(error))
-    handle(SpoolError, lambda _, error: _later(error))
+    handle(LedgerUnavailable, lambda _, error: _ledger(error))
+    handle(SpoolError, lambda _, error: _spool(error))
     handle(RequestValidationError, _invalid)
     handle(HTTPException, _http)
 
 
-def _later(error: Exception) -> Problem:
-    return Problem(
-        503, f"{str(error).rstrip('.')}. Nothing was changed; try again in a few seconds.", {"Retry-After": "2"}
-    )
+def _ledger(error: LedgerUnavailable) -> Problem:
+    sentence = f"{str(error).rstrip('.')}. Nothing was changed; try again in a few seconds."
+    return Problem(503, sentence, {"Retry-After": "2"})
+
+
+def _spool(error: SpoolError) -> Problem:
+    return Problem(503, f"The spool cannot be used: {error}", {"Retry-After": "5"})
 
 
 def _invalid(request: Request, invalid: RequestValidationError) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,8 +47,9 @@ def overloop() -> Overloop:
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
     """A daemon of one process whose model `shop-eu` has an open incident of `shop/NegativeAmounts`."""
-    home = tmp_path_factory.mktemp("cli") / "home"
-    running = LiveDaemon(home, [PACK])
+    folder = tmp_path_factory.mktemp("cli")
+    shutil.copytree(PACK, folder / "packs" / "shop")
+    running = LiveDaemon(folder / "home", [folder / "packs"])
     running.command.append("--single")
     try:
         running.start()

@@ -70,7 +70,7 @@ def test_incidents_are_picked_by_state_model_and_rule(at: Overloop) -> None:
         ("verdict x", "Missing argument 'verdict'. Choose from:"),
         ("ack x --for soon", "--for: `soon` is not a duration. Write a number and a unit: 30s, 15m, 1h30m, 7d, 4w."),
         ("ack x --for 0", "--for must be longer than nothing."),
-        ("ack x --for 99d", "The request is not what this route takes: body.for_seconds"),
+        ("ack x --for 99d", "body.for_seconds: Input should be less than or equal to"),
         ("show", "Missing argument 'ID'."),
         ("shwo x", "No such command 'shwo'. Did you mean 'show'?"),
         ("list --sate open", "No such option: --sate"),
@@ -96,7 +96,7 @@ def test_a_whole_id_that_is_not_there_is_not_found(at: Overloop) -> None:
 
 
 def test_an_id_with_slashes_cannot_lead_to_another_route(at: Overloop) -> None:
-    assert "models: Not Found." in told(at("incident", "show", "a" * 30 + "/../../v1/models"), 1)
+    assert told(at("incident", "show", "a" * 30 + "/../../v1/models"), 1).startswith("There is no")
 
 
 # -- the last word ------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_an_answer_is_set_aside_and_that_is_taken_back_by_the_beginning_of_its_i
 
 def test_a_gate_is_set_and_refuses_who_saw_an_older_one(at: Overloop) -> None:
     assert out(at("gate", "list")) == "No gate was ever set: every model is at auto."
-    assert out(at("gate", "show", "shop eu?#")).splitlines()[1].split()[:4] == ["shop", "eu?#", "auto", "0"]
+    assert out(at("gate", "show", "org/shop eu?#")).splitlines()[1].split()[:4] == ["org/shop", "eu?#", "auto", "0"]
     done = out(at("gate", "set", "shop-eu", "halt", "--reason", "wrong unit", "--generation", "0"))
     assert done == "The gate of shop-eu is halt (generation 1)."
     assert told(at("gate", "set", "shop-eu", "auto", "--reason", "x", "--generation", "0"), 4)

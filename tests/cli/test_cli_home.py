@@ -156,6 +156,14 @@ def test_a_daemon_goes_on_from_a_backup_taken_while_another_ran(
         second.stop()
 
 
+@pytest.mark.parametrize("words", ["audit verify", "db check", "db upgrade", "clock show", "backup b", "incident list"])
+def test_a_home_that_the_system_refuses_is_told_in_a_sentence(overloop: Overloop, tmp_path: Path, words: str) -> None:
+    """A name too long for the system stands for every refusal: it holds for root as well."""
+    done = overloop("--home", tmp_path / ("x" * 300), *words.split())
+    assert done.exit_code in (1, 3) and done.stdout == ""
+    assert "File name too long" in done.stderr and done.stderr.endswith(".\n") and "Errno" not in done.stderr
+
+
 def test_what_is_no_backup_or_no_empty_home_is_refused(overloop: Overloop, copy: Path, tmp_path: Path) -> None:
     done = overloop("--home", tmp_path / "new", "restore", tmp_path / "none")
     assert done.exit_code == 1 and "is no finished backup" in done.stderr

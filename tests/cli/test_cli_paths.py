@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 from live_daemon import ROOT, LiveDaemon
 
@@ -61,3 +62,21 @@ def test_on_a_terminal_no_line_is_wider_than_it(daemon: LiveDaemon) -> None:
     lines = text.decode().splitlines()
     assert lines[0].split() == ["seq", "at", "kind", "actor", "body"] and len(lines) > 5
     assert max(map(len, lines)) <= 80
+
+
+def test_a_terminal_that_knows_few_letters_ends_no_command(daemon: LiveDaemon, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    text = 'pack: p\nmodels: [m]\nrules:\n- {alert: A, severity: low, absent: {for: 10m}, annotations: {summary: "Größe …"}}\n'
+    (folder / "pack.yaml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "monitor.cli", "rules", "explain", "--rules", str(folder)]
+    environ = {**daemon.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, env=environ, capture_output=True, encoding="latin-1", cwd=ROOT)
+    assert done.returncode == 0 and "Größe \\u2026" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_fault(daemon: LiveDaemon) -> None:
+    environ = {**daemon.environ, "OVERLOOP_HOME": str(daemon.home)}
+    command = f"{sys.executable} -m monitor.cli audit list --limit 1000 | head -n 1"
+    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split()[:2] == ["seq", "at"] and done.stderr == ""

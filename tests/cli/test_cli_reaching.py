@@ -98,7 +98,7 @@ def test_a_role_that_does_not_go_so_far_is_refused(at: Overloop, incident: str) 
     token = at("token", "create", "probe", "--role", "viewer").stdout.strip()
     assert at("incident", "list", OVERLOOP_TOKEN=token).exit_code == 0
     line = said(at("incident", "ack", incident, OVERLOOP_TOKEN=token), 4)
-    assert line == "probe is viewer; this needs the role operator or a higher one."
+    assert "probe" in line and "viewer" in line and "operator" in line
 
 
 def test_what_is_typed_goes_before_the_environment(overloop: Overloop, daemon: LiveDaemon, tmp_path: Path) -> None:

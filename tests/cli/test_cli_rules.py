@@ -152,6 +152,22 @@ def test_columns_are_compared_with_the_events_so_far(
     assert "Did you mean `inputs.amount`?" in done.stdout and "0 errors, 1 warning." in done.stdout
 
 
+def test_the_daemon_takes_new_rules_and_keeps_the_old_ones_where_the_new_are_wrong(
+    at: Overloop, daemon: LiveDaemon
+) -> None:
+    file = daemon.home.parent / "packs" / "shop" / "pack.yaml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("severity: low", "severity: lwo"))
+        done = at("rules", "reload")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "`lwo` is no severity." in done.stderr and "old ones stay in force" in done.stderr.splitlines()[-1]
+    finally:
+        file.write_text(text)
+    assert at("rules", "reload").stdout == "The daemon has loaded 3 rules of shop.\n"
+    assert json.loads(at("rules", "reload", "-o", "json").stdout)["packs"] == ["shop"]
+
+
 def test_check_says_that_all_is_fine(overloop: Overloop, tmp_path: Path) -> None:
     (tmp_path / "overloop.toml").write_text(f'rules = ["{PACK}"]\n')
     done = overloop("--home", tmp_path, "check")

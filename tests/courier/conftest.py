@@ -12,13 +12,13 @@ from queue import Queue
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from monitor.core.changes import Changes, Silence
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
+from monitor.core.notices.keys import notice_key
 from monitor.core.notices.model import Notice
-from monitor.core.notices.plan import notice_key
 from monitor.core.notices.render import Links
 from monitor.delivery.protocol import Outgoing, Result
 from monitor.runtime.courier import Courier, Delivery, Terms
@@ -90,7 +90,12 @@ class FakeSender:
 class Sleeper(threading.Event):
     """Sleeps until woken: a test moves the clock and wakes it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept = threading.Event()
+
     def wait(self, timeout: float | None = None) -> bool:
+        self.slept.set()
         woken = super().wait(PATIENCE)
         self.clear()
         return woken
@@ -120,6 +125,12 @@ class Office:
         with self.database.write(at) as tx:
             tx.apply(Changes(incidents={incident.id: incident}, notices=made, evidence=evidence))
         return [notice.key for notice in made]
+
+    def called(self, *targets: str) -> None:
+        """A call about the incident reached these targets some time ago."""
+        keys = self.owe(*targets)
+        with self.database.write(START) as tx:
+            tx.connection.execute(update(notices).where(notices.c.key.in_(keys)).values(state="delivered"))
 
     def owe_news(self, reason: str, target: str = "oncall") -> list[str]:
         """A notice about the incident as it stands: acknowledged, closed."""
@@ -188,6 +199,10 @@ class Office:
             assert not thread.is_alive(), "the courier did not stop"
             self.sleepers.remove(sleeper)
             courier._database.close()
+
+    def looked(self) -> None:
+        """Waits until the newest courier has looked at the outbox once and sleeps."""
+        assert self.sleepers[-1].slept.wait(PATIENCE), "the courier did not look"
 
     def next(self) -> Delivery:
         return self.told.get(timeout=PATIENCE)

@@ -83,6 +83,7 @@ def test_a_page_that_may_have_arrived_is_on_record_as_unknown_and_sent_again(off
 
 
 def test_news_that_may_have_arrived_is_not_sent_twice(office, fake):
+    office.called("oncall")
     office.change(state="acknowledged", acknowledged_by="ada", acknowledged_at=office.clock.now(), seen=True)
     (key,) = office.owe_news("acknowledged")
     with office.at_work(office.courier({"oncall": fake(SILENT)})):
@@ -98,6 +99,7 @@ def test_news_is_given_up_after_a_day_and_a_page_is_not(office, fake):
         office.move(90_000.0)
         assert office.next().outcome == "retry"
     assert office.row(page).state == "retry"
+    office.called("news")
     office.change(state="closed", closed_by="ada")
     (news,) = office.owe_news("closed", "news")
     with office.at_work(office.courier(senders)):
@@ -105,26 +107,76 @@ def test_news_is_given_up_after_a_day_and_a_page_is_not(office, fake):
     assert "given up" in office.row(news).problem and RETRY.problem in office.row(news).problem
 
 
-def test_a_refused_message_is_given_up_at_once_and_that_is_on_record(office, fake):
+@pytest.mark.parametrize("reason", ["authError", "clientError"])
+def test_a_page_that_is_refused_waits_for_whoever_mends_the_receiver(office, fake, reason):
+    """Refused is what 400, 403, 404, redirects and a URL with a typo come to."""
+    sender = fake(*[Result("dead", reason, None, "The receiver answered 403.")] * 6, Result("delivered"))
+    (key,) = office.owe("oncall")
+    with office.at_work(office.courier({"oncall": sender})):
+        for minutes in (5, 10, 20, 40, 60, 60):
+            told = office.next()
+            assert (told.outcome, told.reason) == ("retry", reason)
+            row = office.row(key)
+            assert (row.state, row.due_at) == ("retry", office.clock.now() + 60.0 * minutes)
+            problem = "The receiver answered 403. It is tried again until somebody has the incident in hand."
+            assert row.problem == problem
+            office.move(60.0 * minutes)
+        assert office.next().outcome == "delivered"
+    assert office.row(key).state == "delivered" and not office.entries("notice_dead")
+
+
+def test_a_page_that_is_refused_is_tried_no_longer_once_somebody_has_the_incident(office, fake):
     (key,) = office.owe("oncall")
     with office.at_work(office.courier({"oncall": fake(REFUSED)})):
         office.next()
+        office.change(state="acknowledged", acknowledged_by="ada", acknowledged_at=office.clock.now())
+        office.move(300.0)
+        assert office.held.get(timeout=15) == "cancelled"
+    assert office.row(key).state == "cancelled"
+
+
+def test_news_that_is_refused_is_given_up_at_once_and_that_is_on_record(office, fake):
+    office.called("oncall")
+    office.change(state="closed", closed_by="ada")
+    (key,) = office.owe_news("closed")
+    with office.at_work(office.courier({"oncall": fake(REFUSED)})):
+        assert office.next().outcome == "dead"
     assert office.row(key).state == "dead" and "401" in office.entries("notice_dead")[0]
 
 
-def test_a_receiver_that_is_no_longer_configured_gets_nothing_and_says_so(office):
+def test_a_page_to_a_receiver_that_is_not_configured_waits_until_it_is_again(office, fake):
     (key,) = office.owe("gone")
     with office.at_work(office.courier({})):
-        assert office.next().outcome == "dead"
-    assert office.row(key).problem == 'The receiver "gone" is no longer configured.'
+        assert office.next().outcome == "retry"
+    assert office.row(key).problem.startswith('The receiver "gone" is no longer configured.')
+    with office.at_work(office.courier({"gone": fake()})):
+        assert office.next().outcome == "delivered", "at once: a receiver that was mended is told of what waits for it"
 
 
-def test_a_receiver_with_a_typo_gets_nothing_and_the_record_says_why(office):
+def test_a_page_to_a_receiver_with_a_typo_goes_out_as_soon_as_it_is_mended(office, fake):
     (key,) = office.owe("oncall")
     problem = 'The URL of receiver "oncall" cannot be used. There is no service with the scheme "slak://".'
     with office.at_work(office.courier({"oncall": Unusable(problem)})):
+        assert office.next().outcome == "retry"
+    assert office.row(key).state == "retry" and office.row(key).problem.startswith(problem)
+    with office.at_work(office.courier({"oncall": fake()})):
+        assert office.next().outcome == "delivered"
+
+
+def test_after_a_restart_nothing_waits_longer_than_five_minutes(office, fake):
+    (key,) = office.owe("oncall")
+    with office.at_work(office.courier({"oncall": fake(REFUSED)})):
+        for minutes in (5, 10, 20, 40):
+            office.next()
+            office.move(60.0 * minutes)
         office.next()
-    assert (office.row(key).state, office.row(key).problem) == ("dead", problem)
+    assert office.row(key).due_at == office.clock.now() + 3600.0
+    started = office.clock.now()
+    with office.at_work(office.courier({"oncall": fake()})):
+        office.looked()
+        office.move(300.0)
+        assert office.next().outcome == "delivered"
+    assert office.clock.now() == started + 300.0
 
 
 def test_new_senders_count_from_the_next_message_on(office, fake):
@@ -159,6 +211,21 @@ def test_a_silence_puts_a_notice_off_and_swallows_nothing(office, fake):
     assert office.row(key).state == "delivered"
 
 
+def test_a_silence_costs_a_notice_no_attempt_however_long_it_is_put_off(office, fake):
+    (key,) = office.owe("oncall")
+    office.silence(ends_at=office.clock.now() + 3600.0)
+    with office.at_work(office.courier({"oncall": fake(RETRY)})):
+        for _ in range(5):
+            assert office.held.get(timeout=15) == "silenced"
+            row = office.row(key)
+            assert (row.state, row.attempt) == ("pending", 0) and row.problem.startswith("ada has silenced it")
+            office.move(60.0)
+        office.end_silence()
+        office.move(60.0)
+        assert office.next().attempt == 1
+    assert office.row(key).due_at <= office.clock.now() + 1.0, "the first retry comes after a second"
+
+
 def test_a_silence_ended_early_lets_the_notice_go_within_a_minute(office, fake):
     office.owe("oncall")
     office.silence(ends_at=office.clock.now() + 86_400.0)
@@ -167,6 +234,41 @@ def test_a_silence_ended_early_lets_the_notice_go_within_a_minute(office, fake):
         office.end_silence()
         office.move(60.0)
         assert office.next().outcome == "delivered"
+
+
+def test_news_waits_for_the_call_before_it_and_goes_to_nobody_whom_none_reached(office, fake):
+    slow, refusing = fake(Result("retry", "rateLimited", 30.0, "Slow down."), Result("delivered")), fake(REFUSED)
+    _page, never = office.owe("slow", "refusing")
+    with office.at_work(office.courier({"slow": slow, "refusing": refusing})):
+        office.next(), office.next()
+        office.change(state="recovered", changed_at=office.clock.now(), cleared_at=office.clock.now())
+        (word,) = office.owe_news("recovered", "slow")
+        office.move(29.0)
+        assert office.row(word).state == "pending"
+        office.move(1.0)
+        assert office.next().notice_reason == "opened"
+        office.move(6.0)
+        assert office.next().notice_reason == "recovered"
+        assert [message.reason for message in slow.sent] == ["opened", "opened", "recovered"]
+        office.change(state="closed", closed_by="ada")
+        office.move(600.0)
+        assert office.held.get(timeout=15) == "cancelled"
+        assert office.row(never).state == "cancelled"
+        (closed,) = office.owe_news("closed", "refusing")
+        office.wake()
+        assert office.held.get(timeout=15) == "cancelled"
+    assert office.row(closed).problem == "no call about the incident reached this receiver"
+    assert len(refusing.sent) == 1
+
+
+def test_a_page_is_sent_the_moment_it_is_committed(office, fake):
+    sender = fake()
+    with office.at_work(office.courier({"oncall": sender})) as courier:
+        office.looked()
+        office.owe("oncall")
+        office.wake()
+        assert office.next().outcome == "delivered"
+    assert courier.turns <= 4, "it slept until it was woken"
 
 
 def test_a_target_that_hangs_blocks_nobody_else(office, fake):

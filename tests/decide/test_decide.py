@@ -94,6 +94,61 @@ def test_a_segment_without_data_keeps_an_incident_up() -> None:
     assert engine.only.state == "open"
 
 
+# -- segments that are watched no more: `by` was changed, or the watcher was made anew ---------------------------------
+
+
+def test_an_incident_recovers_when_its_segments_are_gone_and_what_is_watched_now_does_not_hold() -> None:
+    rule = a_rule()
+    engine = Engine(rule)
+    engine.step(T0, a_level(rule, "yy", T0, ["c=web", "c=app"]))
+    for minute in range(1, 76):
+        at = T0 + minute * MINUTE
+        engine.step(at, a_level(rule, "n", at))
+        assert engine.only.state == "open"
+    changes = engine.step(T0 + 76 * MINUTE, a_level(rule, "n", T0 + 76 * MINUTE))
+    assert engine.only.state == "recovered" and engine.view.rule_states == {}
+    assert "incident_recovered" in kinds(changes)
+
+
+def test_while_others_fire_segments_that_are_gone_only_end_and_the_others_decide() -> None:
+    rule = a_rule()
+    engine = Engine(rule)
+    engine.step(T0, a_level(rule, "y", T0, ["c=web"]))
+    for minute in (1, 76):
+        at = T0 + minute * MINUTE
+        engine.step(at, a_level(rule, "y", at))
+    assert [segment for _, _, segment in engine.view.rule_states] == [""] and engine.only.state == "open"
+    engine.step(T0 + 77 * MINUTE, a_level(rule, "n", T0 + 77 * MINUTE))
+    assert engine.only.state == "recovered"
+
+
+def test_where_nothing_says_how_things_stand_the_watch_has_ended_and_a_person_closes() -> None:
+    whole, each = a_rule(), a_rule("Each", per_segment=True)
+    engine = Engine(whole, each)
+    engine.step(T0, a_level(whole, "y", T0, ["c=web"]), a_level(each, "y", T0, ["c=web"]))
+    for minute in (1, 76):
+        at = T0 + minute * MINUTE
+        changes = engine.step(at, a_level(whole, "?", at), a_level(each, "n", at, ["c=app"]))
+    assert [i.state for i in engine.incidents] == ["open", "open"] and engine.view.rule_states == {}
+    assert kinds(changes) == ["incident_orphaned", "incident_orphaned"]
+    assert {i.orphaned for i in engine.incidents} == {
+        "The rule fraud/LowConfidence no longer watches its segment c=web on the model fraud-eu.",
+        "The rule fraud/Each no longer watches its segment c=web on the model fraud-eu.",
+    }
+
+
+def test_a_segment_that_comes_back_after_its_watch_had_ended_goes_on_with_the_incident() -> None:
+    rule = a_rule(per_segment=True)
+    engine = Engine(rule)
+    engine.step(T0, a_level(rule, "y", T0, ["c=web"]))
+    for minute in (1, 76):
+        engine.step(T0 + minute * MINUTE, a_level(rule, "n", T0 + minute * MINUTE, ["c=app"]))
+    assert engine.only.orphaned is not None
+    at = T0 + 80 * MINUTE
+    engine.step(at, a_level(rule, "y", at, ["c=web"]))
+    assert engine.only.orphaned is None and engine.only.state == "open"
+
+
 def test_missing_data_alerts_where_the_rule_says_so() -> None:
     rule = a_rule(no_data="alert", for_=120.0)
     engine = Engine(rule)
@@ -300,6 +355,24 @@ def test_without_a_wait_the_page_is_owed_in_the_very_step() -> None:
     assert engine.step(T0 + 60, a_level(rule, "y", T0 + 60)).notices == []
 
 
+def test_without_a_wait_whatever_calls_a_person_is_in_the_changes_of_its_own_step() -> None:
+    """The courier is woken by the commit: nothing may wait for the desk to come round."""
+    rule, shift = a_rule(), a_rule("ScoreShift", "shift")
+    engine = Engine(rule, shift)
+    engine.policy = EVENTS
+
+    def reasons(changes: Changes) -> list[tuple[str, float]]:
+        return [(notice.reason, notice.due_at) for notice in changes.notices if notice.target == "phone"]
+
+    assert reasons(engine.step(T0, a_finding(shift))) == [("opened", T0)]
+    assert reasons(engine.step(T0 + 1, a_level(rule, "y", T0 + 1))) == [("opened", T0 + 1)]
+    at = T0 + HOUR
+    assert reasons(engine.step(at, a_level(rule, "y", at, effect=9.0))) == [("worsened", at)]
+    assert reasons(engine.step(at + 1, a_level(rule, "n", at + 1))) == [("recovered", at + 1)]
+    at += 2 * HOUR
+    assert reasons(engine.step(at, a_level(rule, "y", at))) == [("again", at)]
+
+
 def test_an_incident_that_goes_away_within_its_wait_is_recorded_with_why_nobody_was_told() -> None:
     rule = a_rule()
     engine = Engine(rule)
@@ -316,7 +389,7 @@ def test_a_condition_that_comes_back_is_told_as_that() -> None:
     engine.policy = EVENTS
     engine.step(T0, a_level(rule, "y", T0))
     assert [n.reason for n in engine.step(T0 + 1, a_level(rule, "n", T0 + 1)).notices] == ["recovered"]
-    changes = engine.step(T0 + 2, a_level(rule, "y", T0 + 2))
+    changes = engine.step(T0 + HOUR, a_level(rule, "y", T0 + HOUR))
     assert {(n.reason, n.occurrence) for n in changes.notices} == {("again", 2)}
 
 

@@ -5,6 +5,7 @@ from deciding import DAY, HOUR, MINUTE, POLICY, T0, a_book, a_rule, an_incident
 from monitor.core.changes import Changes, Silence
 from monitor.core.decide import next_due, sweep
 from monitor.core.incidents.model import Incident, RuleState
+from monitor.core.notices.model import OnRecord
 from monitor.core.rules.model import Book
 from monitor.core.view import View
 
@@ -13,9 +14,9 @@ HELD = {"state": "acknowledged", "acknowledged_by": "kim", "acknowledged_at": T0
 
 
 def swept(
-    incident: Incident, at: float, book: Book = BOOK, recorded: set[str] | None = None
+    incident: Incident, at: float, book: Book = BOOK, recorded: dict[str, OnRecord] | None = None
 ) -> tuple[Incident, Changes]:
-    view = View(0, incidents={incident.id: incident}, recorded={incident.id: recorded or set()})
+    view = View(0, incidents={incident.id: incident}, recorded={incident.id: recorded or {}})
     changes = sweep(view, book, POLICY, at)
     return changes.incidents.get(incident.id, incident), changes
 
@@ -73,6 +74,18 @@ def test_a_withdrawn_rule_marks_its_incident_and_forgets_its_states() -> None:
     assert changes.incidents[incident.id].state == "open"
     assert changes.rule_states == {("fraud/LowConfidence", "fraud-eu", ""): None}
     assert "incident_orphaned" in kinds(changes)
+
+
+def test_a_rule_that_now_looks_for_something_else_ends_the_condition_it_had() -> None:
+    incident = an_incident()
+    key = ("fraud/LowConfidence", "fraud-eu", "")
+    view = View(0, incidents={incident.id: incident}, rule_states={key: RuleState(*key, T0, True, T0, incident.id)})
+    changes = sweep(view, a_book(a_rule(form="shift")), POLICY, T0 + 60)
+    orphaned = changes.incidents[incident.id].orphaned
+    assert orphaned is not None and "looks for a shift now" in orphaned
+    assert changes.rule_states == {key: None}
+    view.absorb(changes)
+    assert not sweep(view, a_book(a_rule(form="shift")), POLICY, T0 + 60)
 
 
 def test_a_pack_that_no_longer_watches_a_model_ends_the_watch_too() -> None:

@@ -46,7 +46,10 @@ ITEMS = {
     "a column that changes type": ["test_a_column_that_changes_type_opens_an_incident"],
     "a million distinct categories": ["test_a_million_distinct_categories_take_bounded_memory"],
     "an unknown model": ["test_an_unknown_model_is_taken_in_and_asking_for_one_says_so"],
-    "a clock that jumps back a day": ["test_daemon_time_does_not_follow_a_clock_that_jumps_back_a_day"],
+    "a clock that jumps back a day": [
+        "test_daemon_time_does_not_follow_a_clock_that_jumps_back_a_day",
+        "test_a_clock_that_jumped_is_told_with_what_to_do",
+    ],
     "an unreadable home folder": ["test_a_home_folder_that_cannot_be_read_is_named"],
     "a full disk": ["test_a_nearly_full_disk_refuses_posts_and_lets_people_act", "test_a_disk_without_one_free_byte"],
     "a locked database": ["test_a_locked_ledger_stops_people_with_a_sentence_and_loses_nothing"],

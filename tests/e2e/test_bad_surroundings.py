@@ -113,26 +113,30 @@ class Wall:
             file.write(struct.pack("q", seconds))
 
 
-def test_daemon_time_does_not_follow_a_clock_that_jumps_back_a_day(rules: Path, tmp_path: Path) -> None:
-    wall = Wall(tmp_path)
-    daemon = LiveDaemon(tmp_path / "home", [rules], wall.environ).start()
-    try:
-        daemon.send(events("before", 3, lambda k: {"inputs": {"amount": 1}}))
-        family, before = daemon.family(), daemon.settled()
-        seen = daemon.get("/v1/models/before").json["last_seen"]
-        wall.jump(-86_400)
-        incident = negative(daemon)
-        assert incident["opened_at"] > seen, "daemon time went on"
-        assert daemon.post(f"/v1/incidents/{incident['id']}/acknowledge", {}).json["acknowledged_at"] > seen
-        assert daemon.get("/-/engine").json["at"] > seen and daemon.ready()
-        assert daemon.settled()["observed"] == before["observed"] + 5
-        wait_until(lambda: '"clock_jump"' in daemon.log(), "the jump is told", 45.0)
-        told = next(json.loads(row) for row in daemon.log().splitlines() if '"clock_jump"' in row)
-        assert "The wall clock is -86400 s away from daemon time" in told["event"]
-        assert "overloop clock accept" in told["event"]
-        assert daemon.family() == family, daemon.log()
-    finally:
-        assert daemon.stop() == 0
+@pytest.fixture(scope="module")
+def wall(tmp_path_factory: pytest.TempPathFactory) -> Wall:
+    return Wall(tmp_path_factory.mktemp("wall"))
+
+
+@pytest.fixture(scope="module")
+def timed(wall: Wall, rules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
+    """A daemon that lives by that wall clock."""
+    daemon = LiveDaemon(tmp_path_factory.mktemp("timed") / "home", [rules], wall.environ).start()
+    yield daemon
+    assert daemon.stop() == 0, daemon.log()
+
+
+def test_daemon_time_does_not_follow_a_clock_that_jumps_back_a_day(timed: LiveDaemon, wall: Wall) -> None:
+    timed.send(events("before", 3, lambda k: {"inputs": {"amount": 1}}))
+    family, before = timed.family(), timed.settled()
+    seen = timed.get("/v1/models/before").json["last_seen"]
+    wall.jump(-86_400)
+    incident = negative(timed)
+    assert incident["opened_at"] > seen, "daemon time went on"
+    assert timed.post(f"/v1/incidents/{incident['id']}/acknowledge", {}).json["acknowledged_at"] > seen
+    assert timed.get("/-/engine").json["at"] > seen and timed.ready()
+    assert timed.settled()["observed"] == before["observed"] + 5
+    assert timed.family() == family, timed.log()
 
 
 # -- the home and the disk ----------------------------------------------------------------------------------------
@@ -307,3 +311,12 @@ def test_a_receiver_with_a_typo_is_named_without_its_secrets(sturdy: LiveDaemon)
     assert tried.returncode != 0 and 'did you mean "json://"' in tried.stdout + tried.stderr
     shown = sturdy.log() + tried.stdout + tried.stderr + sturdy.get(f"/v1/incidents/{incident['id']}").body.decode()
     assert "planted" not in shown
+
+
+def test_a_clock_that_jumped_is_told_with_what_to_do(timed: LiveDaemon) -> None:
+    """Last, because it takes its time: nothing else needs to know at once."""
+    wait_until(lambda: '"clock_jump"' in timed.log(), "the jump is told", 45.0)
+    told = next(json.loads(row) for row in timed.log().splitlines() if '"clock_jump"' in row)
+    assert "The wall clock is -86400 s away from daemon time" in told["event"]
+    assert "overloop clock accept" in told["event"]
+    assert timed.ready()

@@ -101,7 +101,7 @@ def test_what_goes_away_by_itself_is_told_to_the_same_target(daemon: LiveDaemon,
     def recovered() -> bool:
         fine = events("e2e-share", 60, lambda k: {"output": {"confidence": 0.95}}, f"fine{next(rounds)}")
         daemon.send(fine)
-        return daemon.incident("LowConfidence", "e2e-share")["state"] == "recovered"
+        return bool(daemon.incident("LowConfidence", "e2e-share")["state"] == "recovered")
 
     wait_until(recovered, "the incident has recovered", 30.0, pause=0.5)
     assert "before anybody had acknowledged it" in message(target, incident, "It went away")["message"]

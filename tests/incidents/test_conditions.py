@@ -8,7 +8,7 @@ from deciding import DAY, T0, a_level, a_rule
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.incidents.conditions import Moves, advance, evidence, worst
+from monitor.core.incidents.conditions import Moves, advance, evidence, gone_after, worst
 from monitor.core.incidents.keys import LENGTH, kept_name
 from monitor.core.incidents.model import RuleState
 from monitor.core.rules.model import Rule
@@ -87,6 +87,42 @@ def test_a_segment_the_level_no_longer_knows_has_no_data() -> None:
     assert moves is not None and moves.cleared == []
     kept = moves.states["gone"]
     assert kept is not None and kept.firing and kept.unknown_since == T0 + 60
+
+
+def test_a_segment_without_data_is_waited_for_however_long_and_one_that_is_not_there_is_not() -> None:
+    rule = a_rule()  # over 15 minutes
+    held = {name: RuleState(rule.key, "fraud-eu", name, T0, True, T0, incident="x") for name in ("there", "gone")}
+    minutes = int(gone_after(rule) // 60)
+    assert minutes == 75
+    track = Track(rule)
+    track.states = dict(held)
+    gone_at = []
+    for minute in range(24 * 60):
+        level = a_level(rule, "?n", T0 + 60.0 * minute, ["there", "other"])
+        moves = advance(rule, level, track.states, T0 + 60.0 * minute) or Moves()
+        gone_at += [(minute, state.segment) for state in moves.gone]
+        track.feed(minute, level)
+    assert gone_at == [(minutes, "gone")]
+    assert set(track.states) == {"there"} and track.log == []
+
+
+def test_a_watcher_made_anew_has_the_time_of_a_window_and_more_to_see_its_segments_again() -> None:
+    rule = a_rule()
+    track = Track(rule)
+    track.states = {"night": RuleState(rule.key, "fraud-eu", "night", T0, True, T0, incident="x")}
+    for minute in range(6 * 60):  # a night segment by day
+        track.feed(minute, a_level(rule, "?", T0 + 60.0 * minute, ["night"]))
+    for minute in range(6 * 60, 7 * 60):  # the rule was changed: its watcher knows no segment yet
+        track.feed(minute, a_level(rule, "n", T0 + 60.0 * minute, ["day"]))
+    assert track.states["night"].firing
+    track.feed(7 * 60, a_level(rule, "y", T0 + 60.0 * 7 * 60, ["night"]))
+    assert track.log == [], "it fires as it did"
+
+
+def test_time_without_data_does_not_count_towards_for_however_it_is_noted() -> None:
+    rule = a_rule(for_=120.0)
+    assert Track(rule).run("y" + "?" * 100 + "y") == []
+    assert Track(rule).run("y" + "?" * 100 + "yyy") == [(102, "fired")]
 
 
 def test_a_level_with_nothing_true_and_nothing_tracked_moves_nothing() -> None:

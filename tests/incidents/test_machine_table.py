@@ -69,6 +69,16 @@ SCENES = [
     ),
     Scene(
         "fired",
+        "recovered",
+        "open",
+        "flapping",
+        before={"changed_at": NOW - 29 * MINUTE},
+        after={"opening": "flapping", "occurrence": 2, "cleared_at": None, "revision": 2},
+        does=("evidence", "notice"),
+    ),
+    Scene("fired", "recovered", "open", "again", before={"changed_at": NOW - 30 * MINUTE}),
+    Scene(
+        "fired",
         "closed",
         "open",
         "again",
@@ -143,6 +153,15 @@ SCENES = [
     Scene("worsened", "acknowledged", "acknowledged", "still_firing", facts=Facts(effect=1.6)),
     Scene("worsened", "recovered", "open", "worsened", facts=UP, after={"opening": "worsened"}),
     Scene("worsened", "recovered", "open", "again", facts=Facts(effect=1.6), after={"opening": "again"}),
+    Scene(
+        "worsened",
+        "recovered",
+        "open",
+        "flapping",
+        before={"changed_at": NOW - MINUTE},
+        facts=Facts(effect=1.6),
+        after={"opening": "flapping"},
+    ),
     Scene("worsened", "closed", "open", "again", before=BY_MACHINE, facts=UP),
     Scene("worsened", "closed", "closed", "new_episode", facts=UP, does=("new",)),
     # cleared: recovered with a notice; only a person clears what latches

@@ -17,7 +17,8 @@ from monitor.core.incidents import actions
 from monitor.core.incidents.casework import Casework, episode
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.silences import silencing
-from monitor.core.notices.plan import PAGES, told
+from monitor.core.notices.heard import hearings, told
+from monitor.core.notices.keys import PAGES
 from monitor.core.oversight.gate import GateRefusal, set_by_person, strictness
 from monitor.core.view import View
 
@@ -43,7 +44,7 @@ class World(RuleBasedStateMachine):
 
     # -- what happens -------------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([1.0, 20.0, MINUTE, 31 * MINUTE, HOUR, 9 * HOUR, DAY, 8 * DAY]))
+    @rule(seconds=st.sampled_from([1.0, 20.0, MINUTE, 6 * MINUTE, 31 * MINUTE, HOUR, 9 * HOUR, DAY, 8 * DAY]))
     def time_passes(self, seconds: float) -> None:
         self.at += seconds
         self.view.silences = tuple(s for s in self.silences if s.ends_at > self.at)
@@ -150,12 +151,29 @@ class World(RuleBasedStateMachine):
         if sweep(self.view, self.book, POLICY, self.at):
             return  # the desk has not had its turn yet
         for incident in self.view.incidents.values():
+            recorded = self.view.recorded.get(incident.id, {})
             silent = silencing(incident, self.view.silences, self.at) is not None
             waited = self.at - incident.changed_at >= POLICY.group_wait
-            called = told(self.view.recorded.get(incident.id, ()), incident.occurrence)
+            called = told(recorded, incident.occurrence)
             if incident.state == "open" and waited and not silent:
                 due = incident.stage == "live" and not incident.historical
-                assert called == ({"phone", "mail"} if due else set())
+                lately = {
+                    target
+                    for target, heard in hearings(recorded, incident.occurrence).items()
+                    if self.at - heard.fired_at < POLICY.again_interval and incident.opening in ("again", "flapping")
+                }
+                assert called | lately == ({"phone", "mail"} if due else set())
+
+    @invariant()
+    def whoever_was_called_knows_that_it_went_away_unless_silenced(self) -> None:
+        if sweep(self.view, self.book, POLICY, self.at):
+            return
+        for incident in self.view.incidents.values():
+            heard = hearings(self.view.recorded.get(incident.id, {}), incident.occurrence)["phone"]
+            silent = silencing(incident, self.view.silences, self.at) is not None
+            assert heard.over <= incident.occurrence
+            if incident.state == "recovered" and heard.called and not silent:
+                assert heard.over >= heard.called
 
     @invariant()
     def no_key_is_recorded_twice(self) -> None:

@@ -80,6 +80,7 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
         start: bool = True,
         now: Callable[[], float] = lambda: 1000.0,
         folder: str = "spool",
+        observed: Callable[[int], int] | None = None,
         **more: Any,
     ) -> Site:
         spool = Spool.open(tmp_path / folder, **more)
@@ -92,6 +93,7 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
             wake=lambda: woken.append(1),
             partitions=more.get("partitions", 1),
             caps=caps,
+            observed=observed,
         )
         if start:
             intake.start()

@@ -64,11 +64,18 @@ def reason(value: Any, kind: Any = "events") -> str:
         (event(model="a\x1bb"), "The key model holds 'a\\x1bb', which has characters that cannot be printed."),
         (event(model="x" * 201), "The key model has 201 characters"),
         (event(version=[1]), "The key version holds a list"),
+        (event(version=10**400), "The key version has 401 characters, and at most 200 are taken."),
+        (event(version=10**400, inputs={"a": {}}), "The key version has 401 characters, and at most 200 are taken."),
+        (b'{"id":1,"model":"m","version":1e400,"output":{}}', "The key version holds a number that is not finite"),
         (event(version="x" * 201), "The key version has 201 characters"),
         (event(at="2026-01-31T12:00:00"), "has no zone: add Z for UTC, or an offset such as +01:00."),
         (event(at="yesterday"), "The key at holds 'yesterday', which is no time"),
         (event(at="10000-01-01T00:00:00Z"), "which is no time"),
         (event(at=True), "The key at holds true"),
+        (event(at=10**400), f"The number 1{'0' * 39}… under at is no time"),
+        (event(at=-(10**4000)), f"The number -1{'0' * 38}… under at is no time"),
+        (event(at="\ud800"), "The key at holds '\\ud800', which is no time"),
+        (event(at="\ud800T12:00:00"), "which is no time"),
         (event(at=1_764_000_000_000), "if it counts milliseconds, divide it by 1,000."),
         (event(at=float("nan")), "The key at holds a number that is not finite"),
         (event(outputs={}), "The key 'outputs' is not known here: did you mean output?"),
@@ -94,6 +101,19 @@ def test_a_bad_line_is_refused_with_a_sentence(line: Any, sentence: str) -> None
 )
 def test_a_bad_truth_is_refused_with_a_sentence(line: Any, sentence: str) -> None:
     assert sentence in reason(line, "truth")
+
+
+@pytest.mark.parametrize("inputs", [{"a": 1}, {"a": {"b": 1}}])
+def test_a_fault_of_ours_costs_one_line_and_not_the_post(inputs: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def kinds(model: str) -> dict[str, str]:
+        return {} if model == "m" else {}[model]  # whatever it is that breaks
+
+    lines = [json.dumps(event(id="e1", model=model, inputs=inputs)).encode() for model in ("m", "4111-1111", "m")]
+    checked = Checker("events", Secrets(KEY, kinds)).check(b"\n".join(lines))
+    assert len(checked.lines) == 2
+    sentence = "The line could not be checked, for a reason that is ours (KeyError): please report it."
+    assert checked.rejected == [(2, sentence)]
+    assert "KeyError in kinds" in caplog.text and "4111" not in caplog.text  # no word of the line itself
 
 
 def test_deep_nesting_is_refused_and_what_is_just_deep_enough_is_taken() -> None:

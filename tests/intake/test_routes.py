@@ -8,7 +8,7 @@ import json
 import os
 import random
 import resource
-import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +17,9 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitor.formats.secrets import Secrets
 from monitor.spool import Limits, Options
-from monitor.web.intake_body import Caps
+from monitor.web.intake_body import Caps, inflate
 from monitor.web.problems import Problem
 
 
@@ -102,6 +103,29 @@ def test_a_bomb_of_a_gigabyte_is_stopped_early_and_without_memory(site: Any, cod
     assert reply.status == 413
     assert reply.json["detail"].startswith("A body may have 32 MB, also once it is inflated")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_of_very_many_members_is_stopped_early(site: Any, coding: str) -> None:
+    member = COMPRESS[coding](b"")
+    many = COMPRESS[coding](event("a")) + member * 9_999
+    assert site.post(many, headers={"Content-Encoding": coding}).json["accepted"] == 1
+    before = time.process_time()
+    reply = site.post(member * (8_000_000 // len(member)), headers={"Content-Encoding": coding})
+    assert time.process_time() - before < 2.0
+    assert reply.status == 400
+    assert reply.json["detail"] == f"The {coding} body has more than 10,000 members: compress all of it at once."
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.binary(max_size=300) | st.integers(1, 300_000).map(bytes), max_size=6), st.integers(0, 40))
+def test_gzip_of_any_members_is_inflated_whole_and_a_cut_is_noticed(parts: list[bytes], cut: int) -> None:
+    whole = b"".join(map(gzip.compress, parts))
+    assert inflate(whole, "gzip", 1 << 30) == b"".join(parts)
+    last = len(gzip.compress(parts[-1])) if parts else 0
+    if 0 < cut < last:
+        with pytest.raises(Problem, match="cut short"):
+            inflate(whole[:-cut], "gzip", 1 << 30)
 
 
 def test_a_body_announced_too_large_is_refused_unread(site: Any) -> None:
@@ -309,27 +333,6 @@ def test_a_full_disk_is_answered_503_and_what_was_refused_is_counted(make_site: 
     assert site.spool.totals(0).received == 0
 
 
-def test_a_locked_spool_is_answered_503_and_works_again(site: Any) -> None:
-    other = sqlite3.connect(next(site.spool._folders[0].glob("*.db")), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    reply = site.post(event("a"))
-    assert reply.status == 503 and reply.headers["retry-after"] == "1"
-    other.execute("ROLLBACK")
-    other.close()
-    assert site.post(event("a")).json["accepted"] == 1
-    assert site.intake.trouble() is None
-    site.intake.stop()
-    assert site.spool.totals(0)[:4] == (1, 0, 0, 1)
-
-
-def test_a_writer_that_fails_says_so_to_everybody_and_never_hangs(site: Any, together: Any) -> None:
-    site.spool.close()  # whatever it is that breaks: the next append raises
-    replies = together([site.send(event(n)) for n in range(5)])
-    assert {reply.status for reply in replies} == {503}
-    assert site.post(event("later")).status == 503
-    assert "writer failed" in site.intake.trouble()
-
-
 def test_after_stopping_everything_is_refused(site: Any) -> None:
     assert site.post(event("a")).status == 202
     assert site.intake.stop()
@@ -337,14 +340,33 @@ def test_after_stopping_everything_is_refused(site: Any) -> None:
     assert site.post(ndjson(*range(20_000))).status == 503
 
 
-def test_a_new_rule_book_changes_what_is_secret(site: Any) -> None:
-    from monitor.formats.secrets import Secrets
+@pytest.mark.parametrize("quick_bytes", [1 << 20, 10])  # in the event loop, beside it
+def test_a_kind_said_later_counts_from_the_next_post_on(make_site: Any, quick_bytes: int) -> None:
+    """By a new rule book, or by a person: whoever hears of it makes new `Secrets` and calls `use`."""
+    said: dict[str, str] = {}
 
-    site.post(event("a", inputs={"mail": "x@example.org"}))
-    site.intake.use(Secrets(b"a key for secret columns", lambda _: {"inputs.mail": "secret"}))
-    site.post(event("b", inputs={"mail": "x@example.org"}))
-    before, after = (line["inputs"]["mail"] for line in site.kept())
-    assert before == "x@example.org" and after.startswith("h:")
+    def secrets() -> Secrets:
+        return Secrets(b"a key for secret columns", lambda _: dict(said))
+
+    site = make_site(secrets=secrets(), caps=Caps(quick_bytes=quick_bytes))
+    inputs = {"mail": "x@example.org", "people": [{"mail": "x@example.org"}]}
+    for kind in (None, "secret", "category"):
+        said |= {} if kind is None else {"inputs.mail": kind, "inputs.people.mail": kind}
+        site.intake.use(secrets())
+        for _ in range(3):  # with every checker there is
+            site.post(event(os.urandom(4).hex(), inputs=inputs))
+    mails = [line["inputs"]["mail"] for line in site.kept()]
+    assert mails == [line["inputs"]["people"][0]["mail"] for line in site.kept()]
+    assert set(mails[:3]) == set(mails[6:]) == {"x@example.org"}
+    assert len(set(mails[3:6])) == 1 and mails[3].startswith("h:")
+
+
+def test_a_time_that_is_no_time_costs_one_line_and_not_the_post(site: Any) -> None:
+    lines = [event("a"), b'{"id":"b","model":"m","at":1' + b"0" * 400 + b',"output":{}}',
+             b'{"id":"c","model":"m","at":"\\ud800","output":{}}', event("d")]  # fmt: skip
+    reply = site.post(b"\n".join(lines))
+    assert reply.status == 202 and reply.json["accepted"] == 2
+    assert [line["line"] for line in reply.json["rejected"]] == [2, 3]
 
 
 def test_an_answer_lists_the_first_thousand_rejected_lines(site: Any) -> None:

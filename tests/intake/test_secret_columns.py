@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.formats.native import Checker
 from monitor.formats.secrets import Secrets
@@ -19,7 +22,8 @@ def kept(inputs: dict[str, Any], secrets: Secrets | None = None, model: str = "m
 
 @pytest.mark.parametrize(
     "name", ["password", "user_password", "dbPassword", "api_key", "apikey", "X-Api-Key", "token", "access_token",
-             "Authorization", "client_secret", "cvv", "card_cvc", "privateKey", "passwd"]
+             "Authorization", "client_secret", "cvv", "card_cvc", "privateKey", "passwd",
+             "pass-word", "passWord", "pass_phrase"]
 )  # fmt: skip
 def test_what_lets_somebody_in_is_dropped(name: str) -> None:
     inputs, line = kept({name: "hunter2", "a": 1})
@@ -60,6 +64,64 @@ def test_an_empty_secret_stays_empty() -> None:
 def test_secrets_deep_inside_are_found() -> None:
     inputs, line = kept({"http": {"headers": {"Authorization": "Bearer abc", "n": 1}}, "a.b.password": "p4ss"})
     assert inputs == {"http": {"headers": {"n": 1}}} and b"abc" not in line and b"p4ss" not in line
+
+
+def test_secrets_in_the_objects_of_lists_are_found() -> None:
+    payments = [{"card_number": "4111", "cvv": "123", "x": 1}, {"deep": [[{"iban": "DE02", "password": "p4ss"}]]}]
+    inputs, line = kept({"payments": payments, "iban": "DE02"})
+    assert not any(secret in line for secret in (b"4111", b"123", b"DE02", b"p4ss"))
+    first, second = inputs["payments"]
+    assert first == {"card_number": first["card_number"], "x": 1} and first["card_number"].startswith("h:")
+    assert second == {"deep": [[{"iban": inputs["iban"]}]]}  # equal stays equal, wherever it stands
+
+
+def test_an_object_that_is_secret_as_a_whole_is_hashed_with_all_it_holds() -> None:
+    one, other = (kept({"cards": [{"card": {"password": word, "n": 1}}]})[0]["cards"][0] for word in ("a", "b"))
+    assert one.keys() == {"card"} and one["card"].startswith("h:") and one != other
+
+
+def test_the_rule_book_names_what_is_secret_inside_lists() -> None:
+    kinds = {"inputs.people.mail": "secret", "inputs.people.token": "category"}
+    inputs, _ = kept({"people": [{"mail": "a@example.org", "token": "blue"}]}, Secrets(KEY, lambda _: kinds))
+    assert inputs["people"][0]["mail"].startswith("h:") and inputs["people"][0]["token"] == "blue"
+
+
+def test_text_is_text_even_where_it_is_json() -> None:
+    assert kept({"body": '{"cvv": "123"}'})[0] == {"body": '{"cvv": "123"}'}
+    secrets = Secrets(KEY, lambda _: {"inputs.body": "secret"})
+    assert kept({"body": '{"cvv": "123"}'}, secrets)[0]["body"].startswith("h:")
+
+
+names = st.sampled_from(["password", "card_number", "a", "b.cvv", "iban", "list"])
+value = st.recursive(
+    st.sampled_from(["plain", 1, None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def marked(value: Any, secret: bool = False) -> Any:
+    """The same with every text below a secret name replaced by one that can be searched for."""
+    if isinstance(value, dict):
+        return {k: marked(v, secret or k not in ("a", "list")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [marked(item, secret) for item in value]
+    return "s3cr3t" if secret and value == "plain" else value
+
+
+def keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from keys(item)
+
+
+@given(st.dictionaries(names, value, max_size=4))
+def test_nothing_below_a_secret_name_is_kept_however_deep_it_stands(inputs: dict[str, Any]) -> None:
+    held, line = kept(marked(inputs))
+    assert b"s3cr3t" not in line
+    assert line.count(b"plain") == json.dumps(marked(inputs)).count("plain")
+    assert set(keys(held)) <= set(keys(inputs))
 
 
 def test_the_rule_book_names_secrets_and_acquits_names_that_deceive() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.notices.pace import LONGEST_RETRY, Allowance, Rate, retry_delay, spend
+from monitor.core.notices.pace import LONGEST_RETRY, Allowance, Rate, refused_delay, retry_delay, spend
 
 
 def test_retries_double_from_a_second_to_five_minutes_and_never_end() -> None:
@@ -22,6 +22,11 @@ def test_a_targets_own_wish_is_a_minimum_up_to_an_hour() -> None:
     assert retry_delay("k", 1, wish=120.0) == 120.0
     assert retry_delay("k", 12, wish=1.0) > 100.0
     assert retry_delay("k", 1, wish=1e9) == 3600.0
+
+
+def test_what_was_refused_is_tried_again_after_five_minutes_doubling_to_an_hour() -> None:
+    delays = [refused_delay(attempt) for attempt in (1, 2, 3, 4, 5, 10**6)]
+    assert delays == [300.0, 600.0, 1200.0, 2400.0, 3600.0, 3600.0]
 
 
 def test_a_burst_is_allowed_and_then_the_rate() -> None:

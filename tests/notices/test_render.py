@@ -96,5 +96,34 @@ def test_every_reason_renders_whatever_names_came_from_outside(reason: str, text
         assert forbidden not in said.title + said.body
 
 
+def an_earlier(reason: Any, occurrence: int, at: float, state: NoticeState = "delivered") -> Kept:
+    key = notice_key(an_incident().id, reason, occurrence, 0, "phone")
+    return Kept(Notice(key, an_incident().id, "phone", reason, occurrence, 0, at, at), state)
+
+
+@pytest.mark.parametrize(
+    ("reason", "given", "says"),
+    [
+        (
+            "again",
+            {"occurrence": 16},
+            "It opened and recovered 14 times since the last message, of 2027-01-15 08:00:10",
+        ),
+        ("again", {"occurrence": 3}, "It opened and recovered once since the last message"),
+        ("recovered", {"occurrence": 16, "state": "recovered"}, "It opened and recovered 15 times since"),
+        ("again", {"occurrence": 2}, None),
+        ("recovered", {"occurrence": 1, "state": "recovered"}, None),
+        ("repeat", {"occurrence": 16}, None),
+    ],
+)
+def test_what_came_and_went_untold_is_summed_up(reason: Any, given: dict[str, Any], says: str | None) -> None:
+    incident = an_incident(changed_at=T0 + 300, **given)
+    notice = recorded_notice(notice_key(incident.id, reason, incident.occurrence, 0, "phone"))
+    heard = [an_earlier("opened", 1, T0 + 5), an_earlier("recovered", 1, T0 + 10)]
+    unheard = [an_earlier("again", 2, T0 + 20, "cancelled"), an_earlier("again", 2, T0 + 30, "retry")]
+    body = render(notice, incident, [], Links(), None, heard + unheard).body
+    assert says in body if says else "since the last message" not in body
+
+
 def test_the_heading_tells_the_reasons_apart() -> None:
     assert len({message(reason).title for reason in get_args(Reason)}) == len(get_args(Reason))

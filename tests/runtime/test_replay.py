@@ -99,7 +99,7 @@ troubles = st.one_of(
 script = st.lists(st.tuples(ops, troubles), min_size=8, max_size=25)
 
 
-class Death(Exception):
+class Death(Exception):  # noqa: N818 - what happened, not an error
     """The engine is gone right after its commit."""
 
 

@@ -146,6 +146,9 @@ def test_setting_aside_keeps_what_is_whole_and_writes_down_what_is_lost(
     with Spool.open(folder, options=small) as spool:
         records = spool.read(0, 0, 10**6)
         assert sum(record.count for record in records) == 950
+        assert spool.hole(0, firsts[1]) == (firsts[1], firsts[1] + 50)
+        assert spool.hole(0, firsts[1] + 49) == (firsts[1] + 49, firsts[1] + 50)
+        assert [spool.hole(0, at) for at in (0, 49, firsts[1] - 1, firsts[1] + 50, spool.end(0))] == [None] * 5
         assert spool.read(0, firsts[1], 1)[0].first == firsts[1] + 50
         assert spool.append(0, [events("new")], 2_000.0) == [Receipt(1, 0)]
         assert spool.end(0) == 1_001
@@ -157,9 +160,29 @@ def test_a_newest_file_set_aside_never_gives_an_offset_twice(folder: Path, event
     loss = set_aside(newest, now=5.0)
     assert loss.holes == [(int(newest.stem), int(newest.stem) + LEAP)]
     with Spool.open(folder, options=small) as spool:
+        start, end = int(newest.stem), int(newest.stem) + LEAP
+        assert spool.end(0) == end and spool.read(0, start, 10) == []
+        assert spool.hole(0, start) == (start, end)  # also while nothing stands behind it
         spool.append(0, [events("new")], 2_000.0)
+        assert spool.hole(0, start) == (start, end) and spool.hole(0, end) is None
         assert spool.read(0, int(newest.stem) + 10, 10)[0].first == int(newest.stem) + LEAP
         assert spool.end(0) == int(newest.stem) + LEAP + 1
+
+
+def test_a_whole_segment_set_aside_is_a_hole_and_so_is_what_was_trimmed(
+    folder: Path, events: Make, small: Options
+) -> None:
+    files = filled(folder, events, small)
+    overwrite(files[1], 0, b"\xff" * files[1].stat().st_size)
+    set_aside(files[1], now=5.0)
+    with Spool.open(folder, options=small, write=False) as spool:
+        lost = int(files[1].stem), int(files[2].stem)
+        assert spool.hole(0, lost[0]) == lost and spool.read(0, lost[0], 1)[0].first == lost[1]
+        assert spool.hole(0, lost[0] - 1) is None
+        spool.trim(0, 10**6, now=1e9)
+        assert spool.hole(0, 0) == (0, spool.oldest_replayable(0).offset)
+    with Spool.open(folder.parent / "none", write=False) as empty:
+        assert empty.hole(0, 0) is None
 
 
 def test_a_hole_nobody_wrote_down_is_damage(folder: Path, events: Make, small: Options) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from monitor.core.changes import Changes, Entry
+from monitor.core.notices.model import OnRecord
 from monitor.core.step import Step
 from monitor.core.view import View
 from monitor.core.watcher import Mark
@@ -331,7 +332,8 @@ def test_the_view_holds_what_matters_and_not_what_is_over(database: Database, ta
             add_silence(tx, make.silence(id_, starts_at=100_000.0, ends_at=ends_at))
     found = view(database, 100_100.0)
     assert set(found.incidents) == {"open", "recent"}
-    assert found.recorded == {"open": {"n-open"}, "recent": {"n-recent"}}
+    decided = OnRecord(100.0)
+    assert found.recorded == {"open": {"n-open": decided}, "recent": {"n-recent": decided}}
     assert [silence.id for silence in found.silences] == ["in force"]
 
 

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from monitor.core.changes import Changes
+from monitor.core.notices.last_look import Withheld
+from monitor.core.notices.model import Kept
 from monitor.store import queries
 from monitor.store.database import Database
-from monitor.store.outbox import Claimed, claim, counts, finish, next_due, oldest_pending
+from monitor.store.ledger import desk_seq, load_view, take_partition
+from monitor.store.outbox import Claimed, claim, counts, finish, hasten, next_due, oldest_pending
 
 
 @pytest.fixture
@@ -139,9 +142,9 @@ def test_the_same_holder_with_an_older_attempt_has_lost_it_too(owed: Database) -
 
 
 def test_what_is_no_longer_owed_is_cancelled_with_the_reason_and_the_next_is_tried(owed: Database) -> None:
-    def still_owed(notice: Any, incident: Any) -> str | None:
+    def still_owed(notice: Any, incident: Any, others: Any) -> Withheld | None:
         assert incident.id == "i-1"
-        return "ann has acknowledged it" if notice.key == "a" else None
+        return Withheld("ann has acknowledged it") if notice.key == "a" else None
 
     assert must(claim(owed, 120.0, "c", 30.0, still_owed)).notice.key == "b"
     assert stored(owed, "a") == {
@@ -156,8 +159,88 @@ def test_what_is_no_longer_owed_is_cancelled_with_the_reason_and_the_next_is_tri
     assert (kind, body["notice"], body["why"]) == ("no_notice", "a", "ann has acknowledged it")
 
 
+def test_what_must_wait_is_given_back_untouched_and_the_next_is_tried(owed: Database) -> None:
+    def silenced(notice: Any, incident: Any, others: Any) -> Withheld | None:
+        return Withheld("ann has silenced it", 200.0) if notice.key == "a" else None
+
+    assert must(claim(owed, 120.0, "c", 30.0, silenced)).notice.key == "b"
+    given_back = {"holder": None, "lease_until": None, "finished_at": None, "problem": "ann has silenced it"}
+    assert stored(owed, "a") == {"state": "pending", "attempt": 0, **given_back}
+    assert claim(owed, 199.0, "c", 30.0, skip=["mail"]) is None
+    assert must(claim(owed, 200.0, "c", 30.0, skip=["mail"])).attempt == 1
+    assert told(owed) == []
+
+
+def test_putting_a_notice_off_is_no_attempt_however_often_it_happens(owed: Database) -> None:
+    finish(owed, must(claim(owed, 100.0, "c", 30.0)), "retry", 101.0, retry_at=102.0, problem="said 503")
+    for at in (102.0, 110.0, 120.0):
+        assert claim(owed, at, "c", 30.0, lambda *_, at=at: Withheld("silenced", at + 5.0), skip=["mail"]) is None
+    row = stored(owed, "a")
+    assert (row["state"], row["attempt"]) == ("retry", 1)
+    assert must(claim(owed, 130.0, "c", 30.0, skip=["mail"])).attempt == 2
+
+
+def test_a_wait_that_is_over_already_does_not_keep_the_courier_turning(owed: Database) -> None:
+    assert claim(owed, 120.0, "c", 30.0, lambda *_: Withheld("wait", 1.0)) is None
+    with owed.read() as connection:
+        assert next_due(connection, 120.0) == 121.0
+
+
+def test_a_notice_is_judged_beside_the_others_of_its_incident_to_the_same_target(database: Database, make: Any) -> None:
+    notices = [
+        make.notice("late", created_at=103.0, due_at=103.0),
+        make.notice("first", created_at=100.0, due_at=100.0),
+        make.notice("elsewhere", target="mail"),
+        make.notice("of another", incident="i-2"),
+    ]
+    with database.write(90.0) as tx:
+        incidents = {id_: make.incident(id_) for id_ in ("i-1", "i-2")}
+        tx.apply(Changes(incidents=incidents, notices=notices))
+    finish(database, must(claim(database, 101.0, "c", 30.0)), "delivered", 102.0)
+    seen: list[Any] = []
+    claimed = must(claim(database, 104.0, "c", 30.0, lambda n, i, others: seen.append(others)))
+    assert seen == [[Kept(notices[1], "delivered")]]
+    assert claimed.notice.key == "late" and claimed.others == [Kept(notices[1], "delivered")]
+
+
+def test_what_becomes_void_makes_decisions_be_made_again(owed: Database) -> None:
+    take_partition(owed, 0, 90.0)
+
+    def standing() -> tuple[int, set[bool]]:
+        with owed.read() as connection:
+            recorded = load_view(connection, 0, 200.0).recorded["i-1"]
+            return desk_seq(connection, 0), {kept.void for kept in recorded.values()}
+
+    assert standing() == (0, {False})
+    finish(owed, must(claim(owed, 100.0, "c", 30.0)), "unknown", 101.0)
+    assert standing() == (0, {False})
+    assert claim(owed, 120.0, "c", 30.0, lambda *_: Withheld("no longer owed")) is None
+    assert standing() == (1, {True, False})
+
+
+def test_a_dead_notice_is_void(owed: Database) -> None:
+    take_partition(owed, 0, 90.0)
+    finish(owed, must(claim(owed, 100.0, "c", 30.0)), "dead", 101.0)
+    with owed.read() as connection:
+        assert desk_seq(connection, 0) == 1
+        assert load_view(connection, 0, 200.0).recorded["i-1"]["a"].void
+
+
+def test_a_new_address_makes_what_waits_for_it_due_at_once_and_nothing_else_waits_long(owed: Database) -> None:
+    assert hasten(owed, 95.0, {"oncall": "json://a", "mail": "json://b"}, within=300.0) == {"oncall", "mail"}
+    for _ in range(2):
+        finish(owed, must(claim(owed, 120.0, "c", 30.0)), "retry", 120.0, retry_at=3700.0, problem="said 403")
+    assert hasten(owed, 130.0, {"oncall": "json://mended", "mail": "json://b"}, within=300.0) == {"oncall"}
+    with owed.read() as connection:
+        assert next_due(connection, 0.0, skip=["mail"]) == 130.0
+        assert next_due(connection, 0.0, skip=["oncall"]) == 430.0
+    assert hasten(owed, 140.0, {"oncall": "json://mended", "mail": "json://b"}, within=300.0) == frozenset()
+    with owed.read() as connection:
+        assert next_due(connection, 0.0, skip=["oncall"]) == 430.0, "a daemon that starts over and over sends no more"
+
+
 def test_nothing_left_after_cancelling_is_nothing(owed: Database) -> None:
-    assert claim(owed, 120.0, "c", 30.0, lambda notice, incident: "silenced") is None
+    assert claim(owed, 120.0, "c", 30.0, lambda *_: Withheld("silenced")) is None
     with owed.read() as connection:
         assert counts(connection) == {"cancelled": 2}
         assert next_due(connection, 120.0) is None

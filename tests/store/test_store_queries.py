@@ -235,6 +235,26 @@ def test_models_retire_and_kinds_are_chosen_by_people(database: Database) -> Non
     assert kinds(database) == ["column_kind", "model_retired"]
 
 
+def test_a_retired_model_that_sends_again_is_no_longer_retired_and_that_is_on_record(database: Database) -> None:
+    with database.write(10.0) as tx:
+        see_models(tx, [ModelSeen(name, 1.0, 2.0, 3) for name in ("a", "expected")])
+        for name in ("a", "expected"):
+            retire_model(tx, name, "ann")
+    with database.write(11.0) as tx:  # what it had sent before, observed only now, and a rule book that expects it
+        see_models(tx, [ModelSeen("a", 11.0, 9.5, 1), ModelSeen("expected", 11.0, None, 0)])
+    with database.read() as connection:
+        assert queries.models(connection) == []
+    with database.write(21.0) as tx:
+        see_models(tx, [ModelSeen("a", 20.0, 20.5, 2)])
+        see_models(tx, [ModelSeen("a", 20.0, 20.75, 3)])
+    with database.read() as connection:
+        (model,) = queries.models(connection)
+    assert (model["model"], model["retired_at"], model["events"]) == ("a", None, 3)
+    assert kinds(database) == ["model_retired", "model_retired", "model_returned"]
+    told = {"model": "a", "retired_at": "1970-01-01T00:00:10Z", "last_seen": "1970-01-01T00:00:20.500000Z"}
+    assert last_entry(database)["body"] == told
+
+
 def test_overrides_are_kept_with_what_they_reverse(database: Database) -> None:
     first = Override("o-1", "fraud-eu", "d-9", "override", "wrong person", "ann", "called them", {"label": "approve"})
     second = Override("o-2", "fraud-eu", "d-9", "reverse", "was right", "bob", reverses="o-1")

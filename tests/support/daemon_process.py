@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -53,7 +54,9 @@ def until(what: Callable[[], Any], why: str, seconds: float = WAIT) -> Any:
 class Daemon:
     """One home and the daemon on it. `start` and `kill` may be called again and again."""
 
-    def __init__(self, folder: Path, pack: str = PACK, toml: str = "", environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, pack: str = PACK, toml: str = "", environ: Mapping[str, str] | None = None
+    ) -> None:
         self.home, self.folder = folder / "home", folder
         self.rules = folder / "rules"
         self.pack(pack)
@@ -163,6 +166,11 @@ class Daemon:
     def post(self, *events: dict[str, Any]) -> tuple[int, Any]:
         return self.ask("/v1/events", b"\n".join(json.dumps(event).encode() for event in events))
 
+    def accept(self, *events: dict[str, Any]) -> None:
+        """Post events that must all be taken."""
+        status, answer = self.post(*events)
+        assert status == 202 and answer["accepted"] == len(events), answer
+
     def accounting(self) -> dict[str, Any]:
         status, found = self.ask("/v1/accounting")
         assert status == 200, found
@@ -175,7 +183,7 @@ class Daemon:
         assert (found["accepted"], found["waiting"], found["quarantined"]) == (count, 0, 0), found
 
     def incidents(self) -> list[dict[str, Any]]:
-        status, found = self.ask("/v1/incidents?state=all")
+        status, found = self.ask("/v1/incidents")
         return list(found["incidents"]) if status == 200 else []
 
     def incident(self, rule: str = "Low") -> dict[str, Any]:
@@ -268,7 +276,5 @@ def command_of(pid: int) -> list[str]:
 
 
 def with_suppressed(act: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         act()
-    except ProcessLookupError:
-        pass

@@ -279,12 +279,13 @@ class Process:
 def descendants(pid: int) -> list[Process]:
     """All processes below one, helpers of its children included."""
     known = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    stats = {one: found for one in known if (found := _stat(one)) is not None}
-    found, below = [], {pid}
+    stats = {one: stat for one in known if (stat := _stat(one)) is not None}
+    family: list[Process] = []
+    below = {pid}
     while below:
         below = {one for one, (parent, _, _) in stats.items() if parent in below}
-        found += [Process(one, stats[one][1]) for one in sorted(below)]
-    return found
+        family += [Process(one, stats[one][1]) for one in sorted(below)]
+    return family
 
 
 def rss(pid: int) -> int:

@@ -26,7 +26,9 @@ def ids_in_the_spool(daemon: Daemon) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_whoever_is_killed_every_answered_event_is_counted_once_and_no_orphan_is_left(daemon: Daemon, seed: int) -> None:
+def test_whoever_is_killed_every_answered_event_is_counted_once_and_no_orphan_is_left(
+    daemon: Daemon, seed: int
+) -> None:
     draw = random.Random(seed)
     daemon.start()
     poster = Poster(daemon)
@@ -54,7 +56,7 @@ def test_whoever_is_killed_every_answered_event_is_counted_once_and_no_orphan_is
 
 def test_a_terminated_daemon_ends_cleanly_and_starts_where_it_stopped(daemon: Daemon) -> None:
     daemon.start()
-    assert daemon.post(*GOOD)[0] == 202
+    daemon.accept(*GOOD)
     daemon.observed(len(GOOD))
     family = daemon.family()
     assert len(family) >= 3
@@ -66,9 +68,11 @@ def test_a_terminated_daemon_ends_cleanly_and_starts_where_it_stopped(daemon: Da
     daemon.observed(len(GOOD))
 
 
-def test_an_incident_is_told_although_the_engine_dies_right_after_it_opened(make_daemon: Make, receiver: Receiver) -> None:
+def test_an_incident_is_told_although_the_engine_dies_right_after_it_opened(
+    make_daemon: Make, receiver: Receiver
+) -> None:
     daemon = make_daemon(environ={"OVERLOOP_NOTIFY": receiver.url}, toml='[notices]\ngroup_wait = "2s"\n').start()
-    daemon.post(*BAD)
+    daemon.accept(*BAD)
     incident = daemon.incident()
     os.kill(daemon.child("engine"), signal.SIGKILL)
     until(lambda: receiver.messages, "nobody was told")
@@ -78,7 +82,7 @@ def test_an_incident_is_told_although_the_engine_dies_right_after_it_opened(make
 
 def test_an_acknowledgement_stands_after_everything_was_killed(daemon: Daemon) -> None:
     daemon.start()
-    daemon.post(*BAD)
+    daemon.accept(*BAD)
     incident = daemon.incident()
     status, answer = daemon.ask(f"/v1/incidents/{incident['id']}/acknowledge", {})
     assert (status, answer["state"]) == (200, "acknowledged")
@@ -93,12 +97,12 @@ def test_an_acknowledgement_stands_after_everything_was_killed(daemon: Daemon) -
 
 def test_while_the_engine_stands_still_events_are_taken_and_people_can_act(daemon: Daemon) -> None:
     daemon.start()
-    daemon.post(*BAD)
+    daemon.accept(*BAD)
     incident = daemon.incident()
     engine = daemon.child("engine")
     os.kill(engine, signal.SIGSTOP)
     try:
-        assert daemon.post(*GOOD)[0] == 202
+        daemon.accept(*GOOD)
         status, answer = daemon.ask(f"/v1/incidents/{incident['id']}/acknowledge", {})
         assert (status, answer["state"]) == (200, "acknowledged")
         assert daemon.accounting()["waiting"] == len(GOOD)
@@ -123,7 +127,7 @@ def test_readiness_goes_with_the_engine_and_comes_back_with_it(daemon: Daemon) -
 def test_a_word_of_the_engine_is_about_a_turn_begun_after_the_question(daemon: Daemon) -> None:
     daemon.start()
     for i in range(3):
-        daemon.post({"id": f"x{i}", "model": "m"})
+        daemon.accept({"id": f"x{i}", "model": "m", "output": {"confidence": 0.9}})
         status, word = daemon.ask("/-/engine")
         assert status == 200 and word["turns"] > 0
         assert daemon.accounting()["waiting"] == 0
@@ -142,7 +146,7 @@ def test_signals_to_the_parent_reload_the_rules_or_keep_the_old_ones(daemon: Dae
     )
     os.kill(daemon.pid, signal.SIGHUP)
     until(lambda: daemon.said("reloaded"), "the rules are not loaded")
-    daemon.post(*GOOD)
+    daemon.accept(*GOOD)
     assert daemon.incident("High")["state"] == "open"
 
 
@@ -154,10 +158,10 @@ def test_two_partitions_watch_their_own_models_and_lose_nothing(make_daemon: Mak
         for i in range(10)
         for m in models
     ]
-    daemon.post(*events)
+    daemon.accept(*events)
     daemon.observed(len(events))
     os.kill(daemon.child("engine"), signal.SIGKILL)
-    daemon.post({"id": "one more", "model": "model-5"})
+    daemon.accept({"id": "one more", "model": "model-5", "output": {"confidence": 0.9}})
     daemon.observed(len(events) + 1)
     assert sorted(i["model"] for i in daemon.incidents() if i["rule"] == "Low") == ["model-0", "model-1"]
     assert daemon.stop() == 0

@@ -81,7 +81,12 @@ def owed(
 def _due(case: _Case, labels: Mapping[str, str]) -> Iterator[_Due]:
     incident, policy = case.incident, case.policy
     if incident.state == "open":
-        yield from (_call(case, receiver.name) for receiver in receivers(incident, policy, labels))
+        for receiver in receivers(incident, policy, labels):
+            call = _call(case, receiver.name)
+            yield call
+            if incident.orphaned is not None:
+                first = incident.changed_at if call.reason == "repeat" else call.at
+                yield _Due("watch_ended", first, receiver.name)
         return
     followers = [r for r in policy.receivers if r.send_resolved and case.heard[r.name].called > 0]
     if incident.state == "acknowledged":
@@ -100,14 +105,13 @@ def _call(case: _Case, to: str) -> _Due:
     opening = _Due("again" if incident.opening == "flapping" else incident.opening, _from(case, to), to)
     if not case.known(opening):
         return opening
-    if incident.orphaned is not None:  # a person has to close it; there is nothing new to repeat
-        return _Due("watch_ended", incident.changed_at, to)
     worse = incident.worsened_at
     if worse is not None and max(incident.changed_at, heard.called_at) < worse:
         worsened = _Due("worsened", worse, to, minutes_until_worse(incident))
         if not case.known(worsened):
             return worsened
-    return _Due("repeat", heard.asked_at + (case.policy.repeat_interval or inf), to, heard.repeats + 1)
+    ever = case.policy.repeat_interval > 0.0 and incident.orphaned is None  # else there is nothing left to repeat
+    return _Due("repeat", heard.asked_at + case.policy.repeat_interval if ever else inf, to, heard.repeats + 1)
 
 
 def _from(case: _Case, to: str) -> float:

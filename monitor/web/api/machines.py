@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from monitor.core.times import rfc3339
 from monitor.runtime.books import BookRefused
+from monitor.runtime.pace import boottime
 from monitor.store import ledger
 from monitor.web.front import Admin, Anybody, Front, Here, Viewer
 from monitor.web.problems import Problem
@@ -36,12 +37,15 @@ async def ready(here: Here) -> dict[str, str]:
 
 @router.get("/-/engine")
 async def engine(here: Here, _: Anybody) -> dict[str, Any]:
-    """Answers after the next completed turn of the engine: proof that it works, not only that it lives."""
-    before = here.engine().get("turns", 0)
+    """Answers after a turn of the engine that began after the question: proof that it works, not only that it lives.
+
+    What was posted before the question has been observed by then, or at least as much of it as one step takes.
+    """
+    asked = boottime()
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         said = here.engine()
-        if said.get("turns", 0) != before and said.get("ready"):
+        if said.get("began", 0.0) > asked and said.get("ready"):
             return {**said, "at": rfc3339(said.get("at", 0.0))}
         await asyncio.sleep(LOOK)
     sentence = f"The engine has not completed a turn within {PATIENCE:.0f} s; see the daemon's log."
