@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("engine")
 
 BEAT = 1.0  # seconds between looks at whether the loops make progress
+GAUGE = 15.0  # seconds between looks at what the ledger holds while nothing happens
 FENCED = 3  # exit code when another engine took over
 AT_END = 15.0  # seconds the loops may take to end
 
@@ -188,8 +190,9 @@ class Engine:
         }
         path = self.home.run / "engine.json"
         draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(word))
-        draft.replace(path)
+        with contextlib.suppress(OSError):  # a full disk costs the front our word, not the engine its life
+            draft.write_text(json.dumps(word))
+            draft.replace(path)
 
     # -- loops --------------------------------------------------------------------------------------------------
 
@@ -232,17 +235,20 @@ class Engine:
         pace.waits("replay")
 
     def _deadlines(self) -> None:
+        gauged = float("-inf")
         while not self.stopping.is_set():
             try:
-                now = self.clock.now()
-                due = self.desk.deadlines(now)
-                self._gauge()
+                due = self.desk.deadlines(self.clock.now())
+                if time.monotonic() - gauged > GAUGE:
+                    self._gauge()
+                    gauged = time.monotonic()
             except LedgerUnavailable as problem:
                 log.warning(str(problem), action="waiting_ledger")
                 due = None
             self._desk_turns += 1
             pause = 5.0 if due is None else min(5.0, max(0.05, due - self.clock.now()))
-            self._sleepers["desk"].wait(pause)
+            if self._sleepers["desk"].wait(pause):
+                gauged = float("-inf")  # something has changed
 
     def _couriering(self) -> None:
         found = {name: secret.reveal() for name, secret in addresses(self.settings, os.environ).items()}
@@ -252,7 +258,7 @@ class Engine:
             log.error(sentence, action="receiver_unusable", receiver=name)
         self.courier = Courier(
             self.database,
-            self.senders.usable,
+            self.senders.all,
             self.clock,
             links=Links(self.settings.url),
             wake=self._wakers["courier"].wake,
@@ -268,7 +274,11 @@ class Engine:
             counts = outbox.counts(connection)
             oldest = outbox.oldest_pending(connection)
             by_state = queries.incident_counts(connection)
+            unhandled = sum(n for (state, _), n in by_state.items() if state in ("open", "acknowledged"))
+            shown = queries.incidents(connection, ["open", "acknowledged"], limit=200)[0] if unhandled else []
+            silences = queries.silences(connection)
         self.telling.ledger(counts, oldest, by_state)
+        self.telling.alerts(shown, silences)
 
 
 def pump_name(partition: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from monitor.runtime.digest import send_digest
 from monitor.runtime.timers import Job
 from monitor.settings.parts import spool_options
 from monitor.settings.secrets import heartbeat_address
@@ -32,11 +33,13 @@ def jobs(engine: Engine) -> list[Job]:
         Job("retention", partial(retain, engine, spool_options(engine.settings).retention), every=300.0),
         Job("checkpoint", partial(_checkpoint, engine), every=3600.0),
         Job("witness", partial(_witness, engine), daily=(0, 0)),
-        Job("verify", partial(_verify, engine), daily=(3, 30)),
+        Job("verify", partial(_verify, engine), every=86_400.0),
         Job("ledger_log", engine.database.checkpoint, every=120.0),
         Job("sessions", partial(_sessions, engine), every=86_400.0),
         Job("clock", partial(_clock, engine), every=30.0),
     ]
+    if engine.settings.digest.receivers:
+        found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))
     address = heartbeat_address(engine.settings, os.environ)
     if address is not None:
         found.append(
@@ -109,6 +112,11 @@ def _clock(engine: Engine) -> None:
             "clock right, or run `overloop clock accept`.",
             action="clock_jump",
         )
+
+
+def _digest(engine: Engine) -> None:
+    settings = engine.settings
+    send_digest(engine.database, engine.senders.all, settings.digest.receivers, settings.url, engine.clock.now())
 
 
 def _heartbeat(engine: Engine, address: str) -> None:

@@ -124,9 +124,10 @@ class Supervisor:
 
     def run(self) -> None:
         """In a thread of its own: start the engine, and stop everything when it fails."""
+        self.notifier.extend_timeout(EXTEND)
         try:
             self.engine.start()
-            while not self.stop.wait(BEAT) and self.engine.failure is None:
+            while not self.stop.wait(BEAT if self._announced else BEAT / 10) and self.engine.failure is None:
                 self._speak(self.engine.beat())
         except Exception as problem:
             self.engine.failure = f"The engine failed with {type(problem).__name__}."
@@ -141,5 +142,5 @@ class Supervisor:
             self.notifier.ready("watching")
         if moved and self._announced and time.monotonic() - self._front_at < SILENT:
             self.notifier.watchdog()
-        elif moved and not self._announced:
+        elif moved:
             self.notifier.extend_timeout(EXTEND)

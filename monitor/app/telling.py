@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from monitor.clock import Clock
+from monitor.core.changes import Silence
 from monitor.core.incidents.model import Incident
+from monitor.core.incidents.silences import status
 from monitor.core.step import BANK_FULL
 from monitor.runtime.courier import Delivery
 from monitor.runtime.pace import TICK, Done
@@ -26,6 +29,7 @@ class Telling:
         self.metrics, self.wake, self.clock = metrics, wake, clock
         self._last_step: dict[int, float] = {}
         self._refused: dict[int, int] = {}
+        self._book: str | None = None
 
     def done(self, done: Done) -> None:
         """A step was committed."""
@@ -40,6 +44,9 @@ class Telling:
             count.finding(finding.rule)
         for finding in broken:
             log.error(finding.evidence.detail, action="detector_disabled", rule=finding.rule, model=finding.model)
+        if step.book != self._book:  # the first step of this process, or one that changed the rules
+            self._book = step.book
+            self.metrics.house.reloaded(True, step.at, step.book)
         self._missed(done)
         self._holding(done)
         for incident in changes.incidents.values():
@@ -60,6 +67,13 @@ class Telling:
         self.metrics.notices.outbox(sum(notices.get(state, 0) for state in UNFINISHED), oldest)
         open_, held = (sum(n for (s, _), n in incidents.items() if s == state) for state in ("open", "acknowledged"))
         self.metrics.alerts.now({"firing": open_, "acknowledged": held}, open_)
+
+    def alerts(self, incidents: Sequence[Mapping[str, Any]], silences: Sequence[Silence]) -> None:
+        """Incidents that nobody has closed, and every silence there is, as Prometheus's own tools know them."""
+        self.metrics.alerts.series((f"{i['pack']}/{i['rule']}", i["model"], i["severity"], "firing") for i in incidents)
+        now = self.clock.now()
+        states = [status(silence, now) for silence in silences]
+        self.metrics.alerts.silences(states.count("pending"), states.count("active"), states.count("expired"))
 
     def _missed(self, done: Done) -> None:
         """Ticks that were due between two steps and never placed."""

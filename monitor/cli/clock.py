@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -43,18 +44,31 @@ def accept(context: typer.Context) -> None:
     from monitor.clock import ClockError
 
     clock = _clock(context)
-    jumped = clock.check() is not None
+    jump = clock.check()
     try:
         ahead = clock.accept()
     except ClockError as problem:
         fail(str(problem), Exit.UNREACHABLE)
+    if jump is not None:
+        _record(shared(context).folder(), clock.now(), jump.seconds)
     if ahead > AGREES:
         say(
             f"Daemon time is {ahead:.0f} s ahead of the wall clock and cannot go back: it runs at half speed and meets "
             f"it in {2 * ahead:.0f} s."
         )
     else:
-        say("Daemon time has followed the wall clock." if jumped else "Daemon time and the wall clock agree.")
+        say("Daemon time and the wall clock agree." if jump is None else "Daemon time has followed the wall clock.")
+
+
+def _record(home: Path, at: float, seconds: float) -> None:
+    """A person decided, so it goes into the audit log. Whoever may write the home folder may act as its admin."""
+    from monitor.store.database import Database, LedgerUnavailable
+
+    try:
+        with Database.open(home / "ledger.db", home / "run") as database, database.write(at) as tx:
+            tx.audit("clock_accepted", "admin", {"wall_minus_daemon_seconds": round(seconds)})
+    except LedgerUnavailable as problem:
+        say(f"This could not be written to the audit log: {problem}", err=True)
 
 
 def _clock(context: typer.Context) -> Clock:

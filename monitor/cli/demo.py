@@ -49,6 +49,8 @@ def run(seed: int | None, home: Path | None, wait: bool) -> int:
         "classifier, and what it is asked and answers goes to a daemon of its own. At some row one sensor will "
         "change its unit. Press Ctrl-C to stop."
     )
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal stops the daemon too
+        signal.signal(number, _interrupt)
     try:
         with _daemon(folder) as daemon:
             return _story(console, daemon, plan, folder, wait)
@@ -137,9 +139,15 @@ def _announce(console: Console, daemon: Daemon, home: Path, incident: dict[str, 
     console.rule()
 
 
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _command() -> str:
     """How this program was called, as somebody in the same folder would type it."""
     called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m monitor.cli"
     if called.name == "overloop" and shutil.which("overloop") == str(called.absolute()):
         return "overloop"
     with contextlib.suppress(ValueError):

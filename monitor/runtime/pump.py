@@ -41,7 +41,7 @@ from monitor.store.snapshots import Snapshots
 log = structlog.get_logger("pump")
 
 WINDOW = 0.05  # seconds events gather before the next step: bounds steps to twenty a second
-POLL = 1.0  # seconds between looks at the spool when nobody wakes the pump
+POLL = 2.0  # seconds between looks at the spool when nobody wakes the pump
 ROOM = 1 << 30  # bytes the bank may hold before it takes no more models
 RECENT = 86_400.0  # closed incidents the machine may still reopen are kept in view this long
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -111,11 +112,14 @@ def _conditions(
 
 
 def _place(after: str) -> tuple[float, str]:
-    opened_at, _, id_ = after.partition(":")
+    text, _, id_ = after.partition(":")
     try:
-        return float(opened_at), id_
+        opened_at = float(text)
     except ValueError:
-        raise ValueError(f"{after!r} is no place in the list of incidents; give what `next` said") from None
+        opened_at = math.nan
+    if not math.isfinite(opened_at):
+        raise ValueError(f"{after!r} is no place in the list of incidents; give what `next` said")
+    return opened_at, id_
 
 
 def _newest(table: Table, order: Any, ids: Sequence[str], limit: int) -> Any:

@@ -6,7 +6,7 @@ Raw ASGI: at a post of one event the framework would cost more than everything e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,25 +23,18 @@ from monitor.spool import Flags, Post, Spool, Totals, id_hash, partition_of
 from monitor.web import intake_body
 from monitor.web.intake_backlog import Backlog
 from monitor.web.intake_body import Caps, GoneError, Receive
+from monitor.web.intake_headers import Headers, Number, flags_of, number_of
 from monitor.web.intake_writer import Writer
 from monitor.web.problems import Problem, document
 
 Kind = Literal["events", "truth"]
-Headers = Mapping[str, str]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Told = Callable[[Kind, str, int, int], None]  # kind, source, lines received, lines rejected: once a post
 Authorise = Callable[[Headers], object]  # raises Problem, or answers one, when the sender may not post
 
 _SHOWN = 1_000  # rejected lines that an answer lists
 _QUICK_SENT = 16 << 10
 _STOP_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A producer's own number for a post."""
-
-    producer: str
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ class Intake:
 
     `wake` is called from the writer's thread after each commit. `authorise` gets the headers with lower-case names.
     `observed` gives the offset up to which a partition's lines are observed; the writer's thread asks it once a second.
-    Without it nothing is refused for waiting.
+    Without it nothing is refused for waiting. `told` hears of every post that was taken.
     """
 
     def __init__(
@@ -97,9 +90,10 @@ class Intake:
         partitions: int = 1,
         caps: Caps | None = None,
         observed: Callable[[int], int] | None = None,
+        told: Told = lambda kind, source, received, rejected: None,
     ) -> None:
         self._spool, self._partitions, self.authorise = spool, partitions, authorise
-        self.caps = caps or Caps()
+        self.caps, self._told = caps or Caps(), told
         backlog = Backlog() if observed is None else Backlog(partial(self._waiting, observed), self.caps.waiting_events)
         self._writer = Writer(spool, now, wake, self.caps.pending_bytes, self.caps.pending_posts, backlog, partitions)
         self._pool = ThreadPoolExecutor(2, "intake-check")
@@ -151,11 +145,18 @@ class Intake:
                 f"Post {number.sequence} of producer {number.producer!r} was taken before with other content. "
                 f"A producer that starts anew needs a new name, or must go on counting.",
             )
+        rejected = len(prepared.rejected)
+        self._told(kind, flags.source, receipt.accepted + receipt.duplicates + rejected, rejected)
         return Answer(receipt.accepted, receipt.duplicates, prepared.rejected)
 
     def check(self) -> None:
         """Raises Problem while no post would be taken, so that none need be read."""
         self._writer.check()
+
+    @property
+    def pending_posts(self) -> int:
+        """Posts that wait for the disk now."""
+        return self._writer.pending[0]
 
     def refused(self) -> None:
         """Count a post that was turned away as a whole."""
@@ -238,10 +239,10 @@ class Door:
         try:
             self._intake.check()
             coding = intake_body.coding_of(headers)
-            number = _number(headers)
+            number = number_of(headers)
             with self._intake.memory.hold() as take:
                 body = await intake_body.read(receive, headers, self._intake.caps.body_bytes, take)
-                return await self._intake.submit(self._kind, body, _flags(headers), number, coding)
+                return await self._intake.submit(self._kind, body, flags_of(headers), number, coding)
         except GoneError:
             raise
         except Exception:
@@ -269,21 +270,3 @@ def _posts(kind: Kind, checked: Checked, partitions: int, flags: Flags) -> list[
         lines.append(checked.lines[row])
         own.extend(hashes[row : row + 1])
     return [Post(kind, lines, own, partition, flags) for partition, (lines, own) in sorted(posts.items())]
-
-
-def _flags(headers: Headers) -> Flags:
-    """Lines of a file are old: their own time counts, and they page nobody unless the sender says `live`."""
-    if headers.get("overloop-source", "").lower() != "file":
-        return Flags()
-    return Flags(event_time=True, live=headers.get("overloop-live") == "1", source="file")
-
-
-def _number(headers: Headers) -> Number | None:
-    producer, sequence = headers.get("overloop-producer"), headers.get("overloop-sequence")
-    if producer is None and sequence is None:
-        return None
-    if not producer or len(producer) > 100 or not producer.isprintable():
-        raise Problem(400, "Overloop-Producer must be 1 to 100 printable characters beside an Overloop-Sequence.")
-    if not sequence or not sequence.isascii() or not sequence.isdecimal() or not 0 < int(sequence) < 1 << 63:
-        raise Problem(400, "Overloop-Sequence must be a whole number from 1 on, one more for each new post.")
-    return Number(producer, int(sequence))

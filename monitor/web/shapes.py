@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Time = str  # RFC 3339, UTC
 Severity = Literal["critical", "high", "medium", "low"]
@@ -21,7 +21,7 @@ class Evidence(_Shape):
     value: float | None
     expected: float | None
     effect: float | None
-    interval: tuple[float | None, float | None] | None
+    interval: Annotated[list[float | None], Field(min_length=2, max_length=2)] | None
     n: int
     at: Time
 

@@ -109,6 +109,11 @@ def test_the_clock_agrees_until_the_wall_clock_jumps_and_is_accepted(overloop: O
     done = overloop("--home", copy, "clock", "show")
     assert done.exit_code == 1 and "The wall clock is 3600 s ahead of daemon time" in done.stdout
     assert overloop("--home", copy, "clock", "accept").stdout == "Daemon time has followed the wall clock.\n"
+    with sqlite3.connect(copy / "ledger.db") as ledger:
+        (entry,) = ledger.execute("SELECT actor, body FROM audit WHERE kind = 'clock_accepted'").fetchall()
+    ledger.close()
+    assert entry[0] == "admin" and b'"wall_minus_daemon_seconds":3600' in entry[1]
+    assert overloop("--home", copy, "audit", "verify").exit_code == 0
     assert overloop("--home", copy, "clock", "show").exit_code == 0
     file.write_text(json.dumps({**anchor, "time": anchor["time"] + 3600.0, "ceiling": anchor["ceiling"] + 3600.0}))
     done = overloop("--home", copy, "clock", "accept")

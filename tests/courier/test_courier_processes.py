@@ -177,6 +177,7 @@ def test_a_process_stopped_past_its_lease_loses_its_say(office, target):
     with courier_process(office.path, 2.5, target.receiver) as stopped:
         target.arrival()
         stopped.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)  # on a busy machine its threads run on for a moment
         target.gate.set()
         with courier_process(office.path, 2.5, target.receiver) as other:
             assert other.stdout.readline() == "oncall delivered 2 True\n"

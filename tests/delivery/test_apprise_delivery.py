@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from monitor.delivery.apprise_pool import HelperError, HelperPool
-from monitor.delivery.apprise_sender import AppriseSender, apprise_senders, check
+from monitor.delivery.apprise_sender import AppriseSender, NoVerdict, apprise_senders, check
 from monitor.delivery.protocol import Outgoing, Result
 
 
@@ -261,8 +261,54 @@ def test_a_url_that_cannot_work_is_refused_with_what_to_write_instead(pool, url,
     sentence = senders.problems["oncall"]
     assert says in sentence and '"oncall"' in sentence and sentence[-1] in ".?"
     assert "planted" not in sentence
-    given_up = senders.all["oncall"].send(Outgoing("t", "b", "low", "i", "opened"), 1.0)
-    assert (given_up.outcome, given_up.problem) == ("dead", sentence)
+    refused = senders.all["oncall"].send(Outgoing("t", "b", "low", "i", "opened"), 1.0)
+    assert (refused.outcome, refused.problem) == ("dead", sentence)
+
+
+# A helper that lives up to its name only after the file in its environment is there: until then it is slow, or dies.
+LATE = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): {0}\n{1}"
+HELPER = "from monitor.delivery import apprise_helper\nsys.argv[1:] = sys.argv[2:]\napprise_helper.main()"
+
+
+def late_pool(ready: Path, meanwhile: str) -> HelperPool:
+    return HelperPool(size=1, command=[sys.executable, "-c", LATE.format(meanwhile, HELPER), str(ready)])
+
+
+@pytest.mark.parametrize(("meanwhile", "says"), [("time.sleep(60)", "in time"), ("sys.exit()", "ended at once")])
+def test_a_helper_that_cannot_look_at_a_url_costs_its_receiver_nothing(tmp_path, target, message, meanwhile, says):
+    ready = tmp_path / "ready"
+    pool = late_pool(ready, meanwhile)
+    try:
+        senders = apprise_senders({"oncall": target.url, "other": "slak://planted"}, pool, 0.5)
+        assert senders.problems == {} and set(senders.all) == {"oncall", "other"}
+        assert says in senders.unchecked["oncall"] and "planted" not in str(senders)
+        sender = senders.all["oncall"]
+        waiting = sender.send(message, 0.5)
+        assert (waiting.outcome, sender.label) == ("retry", "not checked yet")
+        ready.touch()
+        assert sender.send(message, 20) == Result("delivered")
+        assert sender.label.startswith(f"json://127.0.0.1:{target.port} (")
+        refused = senders.all["other"].send(message, 20)
+        assert refused.outcome == "dead" and 'did you mean "slack://"?' in refused.problem
+    finally:
+        pool.close()
+
+
+def test_all_urls_together_are_checked_in_the_time_of_one(tmp_path):
+    pool = late_pool(tmp_path / "never", "time.sleep(60)")
+    began = time.monotonic()
+    try:
+        senders = apprise_senders({f"r{n}": "json://127.0.0.1:1/x" for n in range(20)}, pool, 0.3)
+    finally:
+        pool.close()
+    assert len(senders.usable) == len(senders.unchecked) == 20 and time.monotonic() - began < 5.0
+
+
+def test_a_machine_that_can_start_no_process_has_no_verdict_and_sends_later(message):
+    pool = HelperPool(size=1, command=["/nowhere/a-program-that-is-not-there"])
+    with pytest.raises(NoVerdict, match="ended at once"):
+        check("json://127.0.0.1:1/x", pool)
+    assert AppriseSender("json://127.0.0.1:1/x", pool).send(message, 5).outcome == "retry"
 
 
 def test_a_server_named_in_a_label_is_shown_and_a_token_is_not(pool):

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from deciding import DAY, HOUR, T0, a_level
 
+from monitor.core.notices.last_look import Withheld
 from monitor.runtime.desk import Conflict, Forbidden, NotFound, Refused
 from monitor.runtime.desk_roles import NEEDED
+from monitor.store.models import ModelSeen, model, see_models
+from monitor.store.outbox import claim
 from monitor.store.queries import incident
 
 KIM, SUE, ADA = ("kim", "operator"), ("sue", "supervisor"), ("ada", "admin")
@@ -92,6 +95,23 @@ def test_a_silence_holds_pages_back_and_its_end_brings_them(office: Office) -> N
     ]
 
 
+def test_after_a_silence_one_message_is_owed_however_long_it_lasted(office: Office) -> None:
+    office.level()
+    office.desk.silence_add([("model", "=", "fraud-eu")], T0 + 9 * HOUR, "a deploy", *KIM)
+    for hour in range(10):
+        office.clock.at = T0 + hour * HOUR
+        office.desk.deadlines(office.clock.at)
+        office.desk.deadlines(office.clock.at)
+    assert office.notices() == [("opened", "mail"), ("opened", "phone")]
+
+
+def test_a_silence_with_a_pattern_that_cannot_be_matched_at_once_is_refused(office: Office) -> None:
+    with pytest.raises(Refused, match="cannot be used. `.1` is not part of"):
+        office.desk.silence_add([("model", "=~", r"(a)\1")], T0 + HOUR, "a deploy", *KIM)
+    silence, matching = office.desk.silence_add([("model", "=~", "(a+|fraud)+-eu")], T0 + HOUR, "a deploy", *KIM)
+    assert matching == () and silence.matchers == (("model", "=~", "(a+|fraud)+-eu"),)
+
+
 def test_a_silence_without_a_reason_is_refused(office: Office) -> None:
     with pytest.raises(Refused, match="needs a reason"):
         office.desk.silence_add([("model", "=", "x")], T0 + 1, "", *KIM)
@@ -146,6 +166,40 @@ def test_retiring_a_model_ends_its_watches(office: Office) -> None:
 # -- roles and deadlines ----------------------------------------------------------------------------------------------
 
 
+def test_a_retired_model_that_sends_again_is_watched_again_and_its_incident_goes_on(office: Office) -> None:
+    id_ = office.level()
+    office.desk.retire_model("fraud-eu", "replaced", *ADA)
+    office.clock.at += HOUR
+    with office.database.write(office.clock.at) as tx:
+        see_models(tx, [ModelSeen("fraud-eu", office.clock.at, office.clock.at, 1)])
+    assert office.level() == id_, "the model is back, and so is what was wrong with it"
+    with office.database.read() as connection:
+        shown = incident(connection, id_)
+        assert shown is not None and shown["orphaned"] is None
+        assert model(connection, "fraud-eu")["retired_at"] is None
+    assert [e["kind"] for e in office.entries("model_retired", "model_returned")] == ["model_retired", "model_returned"]
+
+
+# -- who was told ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["recovered", "acknowledged", "closed"])
+def test_what_became_of_it_is_owed_only_to_whom_a_call_reached_or_may_reach(office: Office, what: str) -> None:
+    id_ = office.level()
+    office.clock.at += 5
+    office.desk.deadlines(office.clock.at)
+    cancelled = claim(office.database, office.clock.at, "c", 30.0, lambda *_: Withheld("no"), skip=["mail"])
+    assert cancelled is None and office.notices() == [("opened", "mail"), ("opened", "phone")]
+    if what == "recovered":
+        office.level("n")
+    elif what == "acknowledged":
+        office.desk.acknowledge(id_, *KIM)
+    else:
+        office.desk.close(id_, *KIM)
+    office.desk.deadlines(office.clock.at)
+    assert office.notices() == [("opened", "mail"), ("opened", "phone")], "phone got nothing, mail wants no news"
+
+
 def test_each_action_takes_its_role(office: Office) -> None:
     desk = office.desk
     acts = {
@@ -173,9 +227,9 @@ def test_deadlines_write_nothing_when_nothing_is_due_and_say_when_to_come_again(
     before = office.desk_seq()
     assert office.desk.deadlines(T0 + 1) == T0 + 5
     assert office.desk_seq() == before and office.told == 0
-    assert office.desk.deadlines(T0 + 5) == T0 + 4 * HOUR
+    assert office.desk.deadlines(T0 + 5) == T0 + 5 + 4 * HOUR
     assert office.desk_seq() == before + 1 and office.told == 1
-    assert office.desk.deadlines(T0 + 6) == T0 + 4 * HOUR
+    assert office.desk.deadlines(T0 + 6) == T0 + 5 + 4 * HOUR
     assert office.desk_seq() == before + 1
 
 

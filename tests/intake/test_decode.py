@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.events import MISSING
@@ -130,6 +130,7 @@ objects = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("mn"), objects), min_size=1, max_size=30), st.data())
 def test_any_cut_into_records_gives_the_same_columns(events: list[tuple[str, Any]], data: st.DataObject) -> None:
     lines = [{"model": model, "inputs": inputs} for model, inputs in events]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.formats.decode import to_batches
@@ -231,6 +231,7 @@ line = (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(line, max_size=8), st.sampled_from(["events", "truth"]), st.booleans())
 def test_any_body_is_accounted_for_and_what_is_kept_reads_back(lines: list[bytes], kind: Any, array: bool) -> None:
     body = b"[" + b",".join(lines) + b"]" if array else b"\n".join(lines)
@@ -252,6 +253,7 @@ def test_any_body_is_accounted_for_and_what_is_kept_reads_back(lines: list[bytes
         assert all(len(column) == b.n for b in batches for column in b.columns.values())
 
 
+@settings(deadline=None)
 @given(st.one_of(nearly, likely))
 def test_the_quick_way_takes_only_what_the_careful_way_takes(value: Any) -> None:
     from monitor.formats.careful import Refused

@@ -259,6 +259,7 @@ def test_a_number_used_for_other_content_is_a_conflict(site: Any) -> None:
 @pytest.mark.parametrize(
     "headers",
     [{"Overloop-Producer": "p"}, {"Overloop-Sequence": "1"}, numbered("x"), numbered(0), numbered(-1), numbered(2**63),
+     numbered("1" * 5_000),
      numbered("١"), numbered(1, "x" * 101), numbered(1, "a\x7fb")],
 )  # fmt: skip
 def test_bad_numbers_are_refused(site: Any, headers: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.formats.native import Checker
@@ -116,6 +116,7 @@ def keys(value: Any) -> Iterator[str]:
         yield from keys(item)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(names, value, max_size=4))
 def test_nothing_below_a_secret_name_is_kept_however_deep_it_stands(inputs: dict[str, Any]) -> None:
     held, line = kept(marked(inputs))

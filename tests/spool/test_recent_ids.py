@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.spool import Limits, Options, Receipt, Spool
@@ -12,6 +12,7 @@ def hashes(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.uint64)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 60), unique=True, max_size=12), max_size=40))
 def test_the_last_ids_are_remembered_and_no_other_is_found(groups: list[list[int]]) -> None:
     ids = RecentIds(reach=20)

@@ -89,6 +89,7 @@ def test_systemd_is_told_when_both_halves_are_ready_and_while_they_work(
     assert systemd.heard("STOPPING=1")
 
 
+@pytest.mark.slow
 def test_the_watchdog_is_not_patted_for_an_engine_that_stands_still(make_daemon: Make, systemd: Systemd) -> None:
     environ = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "12000000"}
     daemon = make_daemon(environ=environ).start()
@@ -124,6 +125,7 @@ def until_quiet(systemd: Systemd, seconds: float) -> bool:
 # -- children that hang ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_child_that_hangs_is_replaced(daemon: Daemon) -> None:
     script = [sys.executable, "-c", IMPATIENT, daemon.home, f"127.0.0.1:{daemon.port}", daemon.rules, "8"]
     daemon.launch(command=[str(part) for part in script])

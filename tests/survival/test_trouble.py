@@ -70,6 +70,7 @@ def test_a_full_disk_refuses_posts_and_everything_goes_on_once_there_is_room(
     assert daemon.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_locked_ledger_holds_up_observing_and_nothing_else(daemon: Daemon) -> None:
     daemon.start()
     family = daemon.family()

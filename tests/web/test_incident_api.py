@@ -56,7 +56,7 @@ def bearer(site: Site) -> dict[str, str]:
 @pytest.mark.parametrize(
     "query",
     ["state=foo", "state=", "limit=0", "limit=-1", "limit=1000000000", "limit=1001", "limit=x", "after=garbage", "after=",
-     "after=nan", "after=:", "after=1:" + "x" * 200, "model=", "model=" + "x" * 201, "rule=" + "x" * 300, "limit=1e3"],
+     "after=nan", "after=inf:x", "after=1e999:x", "after=:", "after=1:" + "x" * 200, "model=", "model=" + "x" * 201, "rule=" + "x" * 300, "limit=1e3"],
 )  # fmt: skip
 def test_a_query_that_makes_no_sense_is_422_and_names_the_place(site: Site, query: str) -> None:
     site.incident()
@@ -66,12 +66,12 @@ def test_a_query_that_makes_no_sense_is_422_and_names_the_place(site: Site, quer
 
 
 @pytest.mark.parametrize(
-    "after", ["inf:x", "-inf:x", "1e999:x", "nan:x", "1:" + "'; DROP TABLE incidents --", "1:\U0001f525"]
+    "after", ["1e300:x", "-1e300:x", "0:", "1:" + "'; DROP TABLE incidents --", "1:\U0001f525"]
 )
-def test_a_place_in_the_list_that_never_was_gives_a_page_or_422(site: Site, after: str) -> None:
+def test_a_place_in_the_list_that_never_was_gives_a_page(site: Site, after: str) -> None:
     site.incident()
     answer = site.client.get("/v1/incidents", params={"after": after}, headers=bearer(site))
-    assert answer.status_code in (200, 422)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
