@@ -130,9 +130,14 @@ class FrontProcess:
             self.shelf.current = self.shelf.resolve(self.database, digest)
 
     def _secrets(self) -> Secrets:
+        with self.database.read() as connection:
+            known = queries.models(connection, retired=True)
+        said = {m["model"]: {path: k for path, k in m["columns"].items() if k == "secret"} for m in known}
+
         def kinds(model: str) -> Mapping[str, str]:
             packs = [pack for pack in self.shelf.current.packs if pack.watches(model)]
-            return {path: s.kind for pack in packs for path, s in pack.columns.items() if s.kind is not None}
+            of_book = {path: s.kind for pack in packs for path, s in pack.columns.items() if s.kind is not None}
+            return {**of_book, **said.get(model, {})}
 
         return Secrets(secret_key(self.home), kinds)
 

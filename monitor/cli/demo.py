@@ -44,6 +44,7 @@ def run(seed: int | None, home: Path | None, wait: bool) -> int:
     plan = Plan.draw(random.Random(seed if seed is not None else secrets.randbits(64)))
     temporary = home is None
     folder = Path(tempfile.mkdtemp(prefix="overloop-demo-")) if home is None else home
+    folder.mkdir(parents=True, exist_ok=True)
     console.print(
         f"[bold]Overloop demo[/bold]: {ROWS:,} readings of a NASA space shuttle's radiator go through an online "
         "classifier, and what it is asked and answers goes to a daemon of its own. At some row one sensor will "

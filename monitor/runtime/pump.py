@@ -45,6 +45,8 @@ POLL = 2.0  # seconds between looks at the spool when nobody wakes the pump
 ROOM = 1 << 30  # bytes the bank may hold before it takes no more models
 RECENT = 86_400.0  # closed incidents the machine may still reopen are kept in view this long
 
+WEIGH = 5.0  # seconds between two looks at the memory of the bank
+
 
 class Clock(Protocol):
     def now(self) -> float: ...
@@ -83,6 +85,7 @@ class Pump:
         progress: Callable[[], None] = lambda: None,
         saved: Callable[[float], None] = lambda seconds: None,
     ) -> None:
+        self._weighed = float("-inf")  # when the bank's memory was last added up
         self.database, self.spool, self.snapshots = database, spool, snapshots
         self.clock, self.books, self.policy, self.partition = clock, books, policy, partition
         self.told, self.owns, self.progress, self.saved = told, owns, progress, saved
@@ -250,7 +253,7 @@ class Pump:
                 ended - began,
                 ended - deciding,
                 seen.last_events(),
-                self._holding() if "tick" in kinds else None,
+                self._holding(ended),
             )
         )
 
@@ -275,8 +278,11 @@ class Pump:
             else:
                 return changes
 
-    def _holding(self) -> Holding:
-        bank = self.bank
+    def _holding(self, at: float) -> Holding | None:
+        """What the bank holds; adding it up is not for every step."""
+        if at - self._weighed < WEIGH:
+            return None
+        bank, self._weighed = self.bank, at
         return Holding(bank.memory(), self.room, len(bank.models), bank.failures(), bank.unwatched)
 
     def _wait(self, for_: str, problem: Exception) -> None:

@@ -143,8 +143,8 @@ class Office:
         with self.database.write(self.clock.now()) as tx:
             tx.apply(Changes(incidents={INCIDENT.id: replace(INCIDENT, **fields)}))
 
-    def silence(self, ends_at: float) -> None:
-        made = Silence("s-1", (("model", "=", "fraud-eu"),), START - 1, ends_at, "ada", "a drill")
+    def silence(self, ends_at: float, model: tuple[str, str] = ("=", "fraud-eu")) -> None:
+        made = Silence("s-1", (("model", *model),), START - 1, ends_at, "ada", "a drill")
         with self.database.write(self.clock.now()) as tx:
             add_silence(tx, made)
 

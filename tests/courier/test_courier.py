@@ -5,17 +5,22 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from typing import get_args
 
 import pytest
+from deciding import T0, an_incident
 from sqlalchemy import select
 
+from monitor.core.notices.model import Notice, Reason
 from monitor.core.notices.pace import Rate
 from monitor.delivery.apprise_pool import HelperPool
 from monitor.delivery.apprise_sender import apprise_senders
 from monitor.delivery.protocol import Result
 from monitor.delivery.unusable import Unusable
 from monitor.runtime.courier import Terms
+from monitor.runtime.courier_terms import settle
 from monitor.store.database import Database
+from monitor.store.outbox import Claimed
 from monitor.store.tables import audit
 
 RETRY = Result("retry", "serverError", None, "The receiver answered 500.")
@@ -163,6 +168,17 @@ def test_a_page_to_a_receiver_with_a_typo_goes_out_as_soon_as_it_is_mended(offic
         assert office.next().outcome == "delivered"
 
 
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_only_what_a_person_need_not_act_on_is_ever_given_up(reason):
+    notice = Notice("k", an_incident().id, "oncall", reason, 1, 0, T0, T0)
+    claimed = Claimed(notice, 1, "c", T0 + 90.0, an_incident(), [], (0, b""))
+    lasting = reason not in ("acknowledged", "recovered", "closed", "test")
+    for result, at in ((REFUSED, T0), (RETRY, T0 + 90_000.0)):
+        settled, retry_at = settle(claimed, result, at, Terms())
+        assert (settled.outcome, retry_at is not None) == (("retry", True) if lasting else ("dead", False))
+    assert (settle(claimed, SILENT, T0, Terms())[1] is not None) is lasting
+
+
 def test_after_a_restart_nothing_waits_longer_than_five_minutes(office, fake):
     (key,) = office.owe("oncall")
     with office.at_work(office.courier({"oncall": fake(REFUSED)})):
@@ -224,6 +240,14 @@ def test_a_silence_costs_a_notice_no_attempt_however_long_it_is_put_off(office, 
         office.move(60.0)
         assert office.next().attempt == 1
     assert office.row(key).due_at <= office.clock.now() + 1.0, "the first retry comes after a second"
+
+
+def test_a_silence_with_a_pattern_that_is_no_longer_taken_is_named_and_holds_nothing_back(office, fake, capsys):
+    (key,) = office.owe("oncall")
+    office.silence(ends_at=office.clock.now() + 30.0, model=("=~", r"(fraud)-eu|\1"))
+    with office.at_work(office.courier({"oncall": fake()})):
+        assert office.next().outcome == "delivered"
+    assert "The silence s-1 of ada holds nothing back, so set another one." in capsys.readouterr().out
 
 
 def test_a_silence_ended_early_lets_the_notice_go_within_a_minute(office, fake):

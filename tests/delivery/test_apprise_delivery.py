@@ -265,7 +265,7 @@ def test_a_url_that_cannot_work_is_refused_with_what_to_write_instead(pool, url,
     assert (refused.outcome, refused.problem) == ("dead", sentence)
 
 
-# A helper that lives up to its name only after the file in its environment is there: until then it is slow, or dies.
+# A helper that works only once the file named to it is there: until then it is slow, or dies.
 LATE = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): {0}\n{1}"
 HELPER = "from monitor.delivery import apprise_helper\nsys.argv[1:] = sys.argv[2:]\napprise_helper.main()"
 
