@@ -243,7 +243,7 @@ def test_a_silence_costs_a_notice_no_attempt_however_long_it_is_put_off(office, 
 
 
 def test_a_silence_with_a_pattern_that_is_no_longer_taken_is_named_and_holds_nothing_back(office, fake, capsys):
-    (key,) = office.owe("oncall")
+    office.owe("oncall")
     office.silence(ends_at=office.clock.now() + 30.0, model=("=~", r"(fraud)-eu|\1"))
     with office.at_work(office.courier({"oncall": fake()})):
         assert office.next().outcome == "delivered"
