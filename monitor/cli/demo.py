@@ -75,6 +75,8 @@ def _daemon(home: Path) -> Iterator[Daemon]:
         daemon.wait_ready(60.0, process)
         yield daemon
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the daemon behind
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(30)

@@ -88,7 +88,7 @@ def incidents_by_state(connection: Connection, calling: bool = False) -> dict[st
     grouped = select(table.c.state, func.count()).group_by(table.c.state)
     if calling:
         grouped = grouped.where(table.c.stage == "live", table.c.historical.is_(False))
-    return dict(connection.execute(grouped))
+    return dict(connection.execute(grouped).tuples().all())
 
 
 def _row(connection: Connection, id_: str) -> rows.Row | None:
