@@ -1,0 +1,185 @@
+"""From what was collected to what is watched, or to a refusal in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.core.detectors.budget.bets import WEIGHTS
+from monitor.core.detectors.budget.outliers import HUGE, Outliers, fit_outliers
+from monitor.core.detectors.budget.points import Blocks, Points
+from monitor.core.detectors.budget.predictor import ORDER, autocorrelation_time
+from monitor.core.detectors.budget.recursion import Cube
+from monitor.core.detectors.budget.replay import PERIODS, generator, height, resample
+from monitor.core.detectors.budget.seen import Seen, fit_seen, with_linear_bets
+from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
+from monitor.core.events import Floats, Ints
+
+FEWEST = 100  # points of a reference
+FITTED = 0.6  # of the reference, when the rest is to say what the fit is worth
+HALF_DAY = 43200.0
+SETTLING = 200  # points after which lags have forgotten their start
+POOLED = 16_384  # rows up to which the series of a rule are replayed together
+NOTHING = (0.0, 0.0, 1.0, 1.0)
+SILENT = 1e300  # the height of a threshold that nothing reaches
+LINEAR = "bets grow linearly, because its dependence is too much for the others"
+TOGETHER = "the columns of this rule would page too often together even at thirty times the threshold"
+TOO_DEPENDENT = (
+    "Its own reference would have paged too often at thirty times the threshold, so a slow change cannot be told from "
+    "its ordinary course"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a rule asks of its series. `budget` is in pages a period and belongs to this arm."""
+
+    budget: float
+    tolerance: float
+    spread: float
+    seed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What one series has to show: its points, and the cells its blocks were scored by."""
+
+    name: str
+    points: Points
+    blocks: Blocks | None
+
+    @property
+    def rate(self) -> float:
+        """Points a period."""
+        span = float(self.points.clock[-1] - self.points.clock[0]) if self.points.n > 1 else 0.0
+        return (self.points.n - 1) * PERIOD / span if span > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A series that can be watched: its views, its points a period, how high its threshold has to be, and why so."""
+
+    seen: Seen
+    outliers: Outliers | None
+    rate: float
+    height: float
+    n: int
+    first: float
+    last: float
+    mean: float  # of the level: of values less their season
+    sd: float
+    tau: float  # autocorrelation time of the level
+    wander: float  # standard deviation of its means over half a day, in its own
+    why: str
+
+
+def arm(references: list[Reference], terms: Terms) -> list[Armed | str]:
+    """For each reference what is watched, or why nothing is: a whole sentence."""
+    both = [_one(reference, terms) for reference in references]
+    _together(both, terms)
+    return [made for made, _ in both]
+
+
+def _one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | None]:
+    points = reference.points
+    if points.n < FEWEST:
+        unit = "blocks of five minutes" if reference.blocks is not None else "values"
+        return f"The reference holds {points.n} {unit}; at least {FEWEST} are needed.", None
+    raw = None if reference.blocks is None else reference.blocks.cells
+    seen = fit_seen(points, raw, terms.tolerance, terms.spread)
+    if (seen.raw if seen.inner is None else seen.inner).constant:
+        return "The reference holds one value only, or nearly so; there is no spread to judge a change by.", None
+    outliers = fit_outliers(points)
+    seen, later, found, why = _with_height(reference, seen, terms)
+    if found is None and outliers is None:
+        return f"{TOO_DEPENDENT}, and so many of its values are equal that none stands out.", None
+    level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
+    tau = autocorrelation_time(level, seen.predictor.phi)
+    ends = (float(points.clock[0]), float(points.clock[-1]))
+    moments = (float(level.mean()), float(level.std()), tau, _wander(level, reference.rate)) if len(level) else NOTHING
+    height = SILENT if found is None else found
+    return Armed(seen, outliers, reference.rate, height, points.n, *ends, *moments, why), later
+
+
+def _wander(level: Floats, rate: float) -> float:
+    size = max(int(rate * HALF_DAY / PERIOD), 1)
+    halves = len(level) // size
+    sd = float(level.std())
+    if halves < 3 or sd <= 0:
+        return 1.0
+    return float(level[: halves * size].reshape(halves, size).mean(axis=1).std()) / sd
+
+
+def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, Later | None, float | None, str]:
+    """The bets that its own reference lets pass, and how high the threshold has to be; None: none does."""
+    for tried, why in ((seen, ""), (with_linear_bets(seen), LINEAR)):
+        later = _later(reference, tried, terms)
+        found = _height([later], [reference.rate], np.ones(1), terms)
+        if found is not None:
+            return tried, later, found, why
+    return seen, None, None, f"{TOO_DEPENDENT}: only what is sudden is found"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Cells of the last part of a reference under a view fitted on the first."""
+
+    clock: Floats
+    cells: Ints
+    table: Cube
+
+
+def _later(reference: Reference, seen: Seen, terms: Terms) -> Later:
+    points, raw = reference.points, None if reference.blocks is None else reference.blocks.cells
+    cut = int(points.n * FITTED)
+    early = fit_seen(points.take(slice(0, cut)), raw, terms.tolerance, terms.spread, form=seen)
+    if seen.linear:
+        early = with_linear_bets(early)
+    late = points.take(slice(cut, None))
+    lags = np.zeros(ORDER)
+    if early.inner is not None:
+        _, lags = early.left(points.take(slice(max(cut - SETTLING, 0), cut)), lags)
+    cells, _ = early.cells(late, lags)
+    return Later(late.clock, cells, early.table)
+
+
+def _height(later: list[Later], rates: list[float], heights: Floats, terms: Terms) -> float | None:
+    """How high the threshold of these series together has to be, above their own `heights`."""
+    matrix, table = _aligned(later)
+    span = max(float(max(x.clock[-1] for x in later) - min(x.clock[0] for x in later)), 1.0)
+    rate = len(matrix) * PERIOD / span
+    length = int(min(max(rate, 64), 8192))
+    periods = length / max(rate, 1.0) * PERIODS
+    rng = generator(terms.seed)
+    rows = resample(len(matrix), length, rate * HALF_DAY / PERIOD, rng)
+    given = np.array(rates)
+    alone = np.minimum(shares(given) / np.maximum(given, 1.0), CAP) / heights
+    return height(table, matrix[rows], alone, WEIGHTS, 1.0 / terms.budget, max(terms.budget * periods, 1.0))
+
+
+def _aligned(later: list[Later]) -> tuple[Ints, Cube]:
+    """Cells of all series row by row, as rows of one table whose last one means no value."""
+    offsets = np.cumsum([0, *(len(x.table) for x in later)])
+    table = np.concatenate([*(x.table for x in later), np.ones((1, len(WEIGHTS)))])
+    if len(later) == 1:
+        return later[0].cells[:, None], table
+    clock = np.unique(np.concatenate([x.clock for x in later]))
+    matrix = np.full((len(clock), len(later)), len(table) - 1, dtype=np.int64)
+    for i, x in enumerate(later):
+        matrix[clock.searchsorted(x.clock), i] = x.cells + offsets[i]
+    return matrix, table
+
+
+def _together(both: list[tuple[Armed | str, Later | None]], terms: Terms) -> None:
+    """Raise the thresholds of series that page too often together, though none does alone."""
+    found = [(i, made, later) for i, (made, later) in enumerate(both) if isinstance(made, Armed) and later is not None]
+    if len(found) < 2 or len(np.unique(np.concatenate([later.clock for _, _, later in found]))) > POOLED:
+        return
+    own = np.array([made.height for _, made, _ in found])
+    more = _height([later for _, _, later in found], [made.rate for _, made, _ in found], own, terms)
+    for i, made, later in found:
+        if more is None:
+            both[i] = replace(made, height=SILENT, why=TOGETHER), later
+        elif more > 1:
+            both[i] = replace(made, height=made.height * more), later

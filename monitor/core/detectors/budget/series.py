@@ -1,0 +1,278 @@
+"""One series: collects its reference, is watched, latches, and sees on after a day by a provisional baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.core.detectors.budget.armed_state import load_armed, save_armed
+from monitor.core.detectors.budget.arming import FEWEST, Armed
+from monitor.core.detectors.budget.collect import Collector
+from monitor.core.detectors.budget.outliers import fresh
+from monitor.core.detectors.budget.points import Blocks, Points, load_blocks
+from monitor.core.detectors.budget.predictor import DAY, ORDER, slots
+from monitor.core.events import Floats, Ints
+
+COLLECTING, WATCHING, LATCHED, REFUSED, DISABLED = "collecting", "watching", "latched", "refused", "disabled"
+HALF, FULL, AGAIN = 7 * DAY, 14 * DAY, 28 * DAY  # of a reference collected live; AGAIN: a refused one is looked at anew
+FLAT = 0.05  # of its spread in the reference: what moves no more cannot be watched for further change
+SURE = 20  # points since a page that say where a series is
+DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm after each page of late
+NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio")
+FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
+MUTE = DAY  # one page a series and day
+RECENT = 32  # points at hand for the evidence
+
+Singles = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a series shows the pool of some points: cells, the outlier arm's odds, the time each point has waited.
+
+    `worn`: how many times dearer a page of each arm is than at first.
+    `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
+    """
+
+    points: Points
+    cells: Ints
+    odds: Floats
+    waited: Floats
+    worn: tuple[Floats, Floats]
+    levels: Singles
+    past: Ints
+
+
+class BudgetSeries:
+    """`share` of the budget: half for a reference of a week, all of it for two weeks, in proportion between."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything and collect."""
+        self.state, self.note, self.share = COLLECTING, "", 1.0
+        self.collector: Collector | None = Collector()
+        self.armed: Armed | None = None
+        self.blocks: Blocks | None = None
+        self.since = np.nan  # clock of the last point; NaN: the next one releases nothing
+        self.paged = -np.inf  # clock of the last page of either arm
+        self.muted = -np.inf  # clock up to which the outlier arm says nothing more
+        self.strain = 0.0  # pages of late, a week ago by half, two weeks ago by a quarter
+        self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
+        self._lags: Floats = np.zeros(ORDER)
+        self._carried: Floats = fresh()
+        self._values: Singles = np.empty(0, dtype=np.float32)  # level and cell of the last points
+        self._cells: Ints = np.empty(0, dtype=np.int64)
+        self._after = np.zeros(5)  # n, sums of rest, rest squared, score, score squared since half a day after a page
+
+    # -- the reference --
+
+    def due(self, rows: Ints, clock: Floats) -> int | None:
+        """The row behind which the reference is complete, if it is one of `rows` (where the series has values)."""
+        if self.collector is None or not len(rows):
+            return None
+        first = self.collector.first if not np.isnan(self.collector.first) else float(clock[rows[0]])
+        wanted = {COLLECTING: HALF, WATCHING: FULL}.get(self.state, AGAIN)
+        lacking = max(FEWEST - self.collector.seen, 1)
+        hour = np.ceil((first + wanted) / 3600.0) * 3600.0
+        ripe = np.flatnonzero(clock[rows] >= hour)
+        if lacking > len(rows) or not len(ripe):
+            return None
+        return int(rows[max(lacking - 1, int(ripe[0]))])
+
+    def arm(self, made: Armed | str, blocks: Blocks | None, complete: bool, now: float) -> None:
+        """Take the outcome of arming. `complete`: the reference needs no more."""
+        if isinstance(made, str):
+            if self.state != WATCHING:
+                self.state, self.note = REFUSED, made
+            if complete:
+                self.collector = None
+            return
+        self.state, self.note, self.armed = WATCHING, "", made
+        self.share = min((made.last - made.first) / (0.99 * FULL), 1.0)
+        self.blocks = None if blocks is None else Blocks(blocks.cells, blocks.length, blocks.fewest)
+        if complete:
+            self.collector = None
+        self.since = now
+        self._lags, self._carried = np.zeros(ORDER), fresh()
+        self._values, self._cells = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
+        self.offset, self.ratio = 0.0, 1.0
+
+    # -- watching --
+
+    def take(self, given: Points) -> Looks | None:
+        """Collect or look at points of single values, in order; None where there is nothing to bet on."""
+        if self.collector is not None:
+            self.collector.add(given)
+        armed = self.armed
+        if armed is None or self.state == DISABLED:
+            return None
+        given = self._corrected(given)
+        points = given if self.blocks is None else self.blocks.take(given)
+        if not points.n:
+            return None
+        start = float(points.clock[0]) if np.isnan(self.since) else self.since
+        waited = np.diff(points.clock, prepend=start)
+        self.since = float(points.clock[-1])
+        cells, self._lags = armed.seen.cells(points, self._lags)
+        odds, self._carried = self._odds(points)
+        level = points.value if armed.outliers is None else armed.outliers.level(points)
+        levels = np.concatenate([self._values, level.astype(np.float32)])
+        past = np.concatenate([self._cells, cells])
+        self._values, self._cells = levels[-RECENT:], past[-RECENT:]
+        if self.state == LATCHED:
+            self._look_after(points)
+        waited = np.maximum(waited, 0.0)
+        odds = np.where(points.clock < self.muted, 0.0, odds)
+        return Looks(points, cells, odds, waited, self.worn(points.clock), levels, past)
+
+    def _odds(self, points: Points) -> tuple[Floats, Floats]:
+        outliers = self.armed.outliers if self.armed is not None else None
+        return (np.zeros(points.n), self._carried) if outliers is None else outliers.odds(points, self._carried)
+
+    def worn(self, clock: Floats, page: float | None = None) -> tuple[Floats, Floats]:
+        """How many times dearer a page is than at first: a reference that was left behind vouches for less.
+
+        `page`: as if the series had paged at that time.
+        """
+        strain, paged = (self.strain, self.paged) if page is None else (self._strained(page), page)
+        weeks = np.minimum(np.maximum((clock - paged) / HALF, 0.0), FADED).astype(np.int64)
+        strains = [strain * 0.5**k for k in range(FADED + 1)]
+        shift, outlier = (np.array([dearer**strain for strain in strains])[weeks] for dearer in DEARER)
+        return shift, outlier
+
+    def _strained(self, page: float) -> float:
+        weeks = int(min(max((page - self.paged) / HALF, 0.0), FADED))
+        return float(min(self.strain * 0.5**weeks + 1.0, WORST))
+
+    def _page(self, clock: float) -> None:
+        self.strain, self.paged, self.muted = self._strained(clock), clock, clock + MUTE
+
+    def latch(self, clock: float) -> None:
+        """The shift arm has paged: nothing more of it for a day. What is still collected is no reference any more."""
+        self.collector = None
+        self._page(clock)
+        self.state, self._after = LATCHED, np.zeros(5)
+
+    def mute(self, clock: float) -> None:
+        """The outlier arm has paged: one page a day."""
+        self._page(clock)
+
+    def rearm(self) -> None:
+        """Watch again by the reference there was. What has stood since the page is not reported again as it is.
+
+        A page before the reference was complete has spoiled what was collected: that begins anew.
+        """
+        self.muted = -np.inf
+        if self.state == DISABLED and self.armed is None:
+            self.restart()
+        elif self.state in (LATCHED, DISABLED):
+            self.state, self.since, self.note = WATCHING, np.nan, ""
+            self._settle()
+            if self.share < 1.0:
+                self.collector = Collector()
+
+    def disable(self, why: str) -> None:
+        self.state, self.note, self.collector = DISABLED, why, None
+
+    # -- after a page --
+
+    def wakes(self) -> float:
+        """The clock from which a latched series is to be watched on; infinite if it is not latched."""
+        return self.paged + MUTE if self.state == LATCHED else np.inf
+
+    def wake(self, clock: float) -> None:
+        """A day after a page: if things are as before, by the reference; if not, by where they are now."""
+        assert self.armed is not None
+        outliers, n = self.armed.outliers, self._after[0]
+        if n < SURE or self._moved()[1] < FLAT or (outliers is None and not self._returned()):
+            self.paged, self._after = clock - MUTE / 2, np.zeros(5)  # look again in half a day
+            return
+        self.state, self.since, self.note = WATCHING, np.nan, ""
+        self._settle()
+
+    def _settle(self) -> None:
+        """Go on from where the series has been since the page, if that is known, and is not the reference."""
+        assert self.armed is not None
+        outliers, n = self.armed.outliers, self._after[0]
+        offset, ratio = self._moved() if n >= SURE else (0.0, 1.0)
+        near = abs(offset) < max(0.3, 3 * self.armed.wander) and 0.6 < ratio < 1.6
+        unit = 0.0 if outliers is None else self.armed.sd / outliers.width
+        self.offset, self.ratio = (0.0, 1.0) if near else (offset * unit, ratio if self.blocks is None else 1.0)
+        if not near:
+            self.note = "watches for further change from where it has been since the page; the reference is unchanged"
+        self._lags, self._carried = np.zeros(ORDER), fresh()
+
+    def _moved(self) -> tuple[float, float]:
+        """How far the level is from the reference in its standard deviations, and how many times as wide."""
+        assert self.armed is not None
+        n, rest, rest2, score, score2 = self._after.tolist()
+        outliers = self.armed.outliers
+        if outliers is None:
+            return score / n, float(np.sqrt(max(score2 / n - (score / n) ** 2, 0.0)))
+        unit = self.armed.sd / outliers.width
+        mean = self.offset + self.ratio * (rest / n)
+        wide = self.ratio * float(np.sqrt(max(rest2 / n - (rest / n) ** 2, 0.0)))
+        return (mean / unit, wide / unit) if unit > 0 else (0.0, 1.0)
+
+    def _returned(self) -> bool:
+        """Whether the second half day after a page looks like the reference, for a series that cannot be moved."""
+        offset, ratio = self._moved()
+        assert self.armed is not None
+        return abs(offset) < max(0.3, 3 * self.armed.wander) and 0.6 < ratio < 1.6
+
+    def _look_after(self, points: Points) -> None:
+        armed = self.armed
+        late = points.take(np.flatnonzero(points.clock >= self.paged + MUTE / 2))
+        if armed is None or not late.n:
+            return
+        rest = np.zeros(late.n) if armed.outliers is None else armed.outliers.rest(late)
+        score = armed.seen.scores(late) - armed.seen.predictor.expected(slots(late.at))
+        for values in np.column_stack([np.ones(late.n), rest, rest * rest, score, score * score]):
+            self._after = self._after + values  # one after another: cuts change no bit
+
+    def _corrected(self, points: Points) -> Points:
+        """Points as they would be without the provisional baseline's offset."""
+        outliers = self.armed.outliers if self.armed is not None else None
+        if outliers is None or (self.offset == 0.0 and self.ratio == 1.0):
+            return points
+        rest = outliers.rest(points)
+        season = outliers.predictor.expected(slots(points.at))
+        value = outliers.centre + outliers.width * (season + (rest - self.offset) / self.ratio)
+        return Points(points.rows, points.clock, points.at, value, points.score)
+
+    # -- state --
+
+    def memory(self) -> int:
+        return 2500 + (0 if self.collector is None else self.collector.memory())
+
+    def save(self) -> Any:
+        return {
+            "state": self.state,
+            "note": self.note,
+            "numbers": np.array([getattr(self, name) for name in NUMBERS]),
+            "collector": None if self.collector is None else self.collector.save(),
+            "armed": None if self.armed is None else save_armed(self.armed),
+            "blocks": None if self.blocks is None else self.blocks.save(),
+            "carried": np.concatenate([self._lags, self._carried, self._after]),
+            "values": self._values,
+            "cells": self._cells.astype(np.uint8),
+        }
+
+    def load(self, saved: Any) -> None:
+        self.state, self.note = saved["state"], saved["note"]
+        for name, value in zip(NUMBERS, saved["numbers"].tolist(), strict=True):
+            setattr(self, name, value)
+        self.collector = None
+        if saved["collector"] is not None:
+            self.collector = Collector()
+            self.collector.load(saved["collector"])
+        self.armed = None if saved["armed"] is None else load_armed(saved["armed"])
+        self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
+        self._lags, self._carried, self._after = np.split(saved["carried"], [ORDER, 2 * ORDER + 2])
+        self._values = saved["values"]
+        self._cells = saved["cells"].astype(np.int64)
