@@ -88,7 +88,8 @@ def incidents_by_state(connection: Connection, calling: bool = False) -> dict[st
     grouped = select(table.c.state, func.count()).group_by(table.c.state)
     if calling:
         grouped = grouped.where(table.c.stage == "live", table.c.historical.is_(False))
-    return dict(connection.execute(grouped).tuples().all())
+    rows_found = connection.execute(grouped).all()
+    return {str(row[0]): int(row[1]) for row in rows_found}
 
 
 def _row(connection: Connection, id_: str) -> rows.Row | None:
