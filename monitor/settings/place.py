@@ -41,14 +41,14 @@ def _lines(text: str) -> Iterator[tuple[int, list[str | int]]]:
 
 
 def _names(dotted: str) -> list[str | int]:
-    """The parts of a dotted key; tomllib itself knows the quoting. Nothing if it is none (a line of a long string)."""
+    """The parts of a dotted key; tomllib itself knows the quoting. Nothing if it is none (a comment, a long string)."""
     try:
         found = tomllib.loads(f"{dotted} = 0")
     except tomllib.TOMLDecodeError:
         return []
     names: list[str | int] = []
     inner: object = found
-    while isinstance(inner, dict):
+    while isinstance(inner, dict) and inner:
         name, inner = next(iter(inner.items()))
         names.append(name)
     return names

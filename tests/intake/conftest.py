@@ -139,7 +139,7 @@ def serve() -> Iterator[Callable[[Site], str]]:
             await (site.intake.truth if scope["path"] == "/v1/truth" else site.intake.events)(scope, receive, send)
 
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         running.append((server, thread, listener))

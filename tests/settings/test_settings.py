@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.core.notices.model import Policy, Receiver, Route
@@ -413,6 +413,7 @@ def test_whatever_a_file_says_is_read_or_refused_with_a_sentence(values: dict[st
         assert str(refused).endswith((".", "?"))
 
 
+@example("[#]", [])
 @given(
     st.text(alphabet=st.sampled_from("ab.[]\"'=# \n0"), max_size=60),
     st.lists(st.sampled_from(["a", "b", 0]), max_size=3),
