@@ -58,6 +58,11 @@ class Join:
         """Truths that wait for their event."""
         return len(self._waiting)
 
+    def adopt(self, columns: tuple[str, ...], limits: JoinLimits) -> None:
+        """Go on with other columns and limits. What waits goes on waiting; it has no value in columns that are new."""
+        self.columns, self.limits = columns, limits
+        self._store.adopt(columns)
+
     def events(self, batch: Batch, clock: Floats | None = None) -> Batch | None:
         """Keep events. Answers those that have their truth already: it came with them, or was waiting for them."""
         clock = batch.recorded_at if clock is None else clock

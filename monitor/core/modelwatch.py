@@ -75,10 +75,10 @@ class ModelWatch:
         limits = JoinLimits(matures=self.options.matures)
         if not self._truthful:
             self.join = None
-        elif self.join is not None and self.join.columns == wanted:
-            self.join.limits = limits
-        else:
+        elif self.join is None:
             self.join = Join(wanted, self.name, limits)
+        else:
+            self.join.adopt(wanted, limits)
 
     def _start(self, rule: Rule) -> None:
         """A watcher without a past; a rule that cannot be watched has failed from the start."""

@@ -12,15 +12,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pumping import World, heard
 
+from monitor.core.bank import Bank
+from monitor.core.decide import decide
+from monitor.core.rules.model import Book
+from monitor.core.step import observe
+from monitor.core.view import View
+from monitor.formats.decode import to_batches
 from monitor.runtime.desk import DeskError
 from monitor.runtime.pump import Stopped
 from monitor.runtime.restore import INDEX
 from monitor.spool import Flags
 from monitor.store.database import Database
+from monitor.store.ledger import load_view
 
 PACK = """
 pack: tests
@@ -188,7 +196,8 @@ def steps(world: World) -> list[Any]:
     return [(s.seq, s.first, s.end, s.at, s.book, marks) for s, marks in zip(world.steps(), plain, strict=True)]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(script)
 def test_a_life_full_of_deaths_comes_to_the_same_as_a_calm_one(empty_ledger: Path, script: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder, heard():
@@ -208,3 +217,37 @@ def test_a_life_full_of_deaths_comes_to_the_same_as_a_calm_one(empty_ledger: Pat
         finally:
             calm.close()
             shaken.close()
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.tuples(events, st.sampled_from([1.0, 7.0, 15.0]), st.sampled_from([3, 1000])), min_size=3, max_size=12)
+)
+def test_recorded_traffic_with_its_recorded_steps_gives_the_same_findings_incidents_and_notices(
+    empty_ledger: Path, script: list[Any]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, heard():
+        world = World(Path(folder) / "home", empty_ledger, PACK)
+        try:
+            for posted, pause, limit in script:
+                world.post(*posted)
+                world.clock.advance(pause)
+                while world.pump().turn(limit):
+                    pass
+            bank, view = Bank(0, Book((), "")), View(0)
+            findings: list[Any] = []
+            for step in world.steps():
+                records = world.spool.read_range(0, step.first, step.end)
+                seen = observe(bank, step, to_batches(records), world.books)
+                findings += seen.findings
+                view.absorb(decide(view, bank.book, world.policy, seen, 0, step.seq, step.at))
+            live = world.pump()
+            assert bank.digest() == live.bank.digest()
+            assert findings == [f for done in world.done for f in done.observation.findings]
+            assert (view.incidents, view.rule_states) == (live.view.incidents, live.view.rule_states)
+            with world.database.read() as connection:
+                kept = load_view(connection, 0, world.clock.now())
+            assert (kept.incidents, kept.rule_states) == (view.incidents, view.rule_states)
+            assert kept.recorded.keys() == view.recorded.keys()
+        finally:
+            world.close()

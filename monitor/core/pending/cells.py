@@ -20,6 +20,7 @@ LONGEST = 4096
 _BOX = 0xFFF8_0000_0000_0000
 _CODE = (1 << 32) - 1
 _EXACT = 2.0**53  # whole numbers up to here are exact as float64
+NOTHING = np.uint64(_BOX)  # the cell of a value that is missing, whatever the block
 _FIXED: tuple[Any, ...] = (MISSING, True, False, math.nan, math.inf, -math.inf)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.core.events import Bools, Floats, Ints
-from monitor.core.pending.cells import Cells, Dictionary, boxed
+from monitor.core.pending.cells import NOTHING, Cells, Dictionary, boxed
 from monitor.core.pending.index import IdIndex
 from monitor.core.state import StateError
 from monitor.core.windows.hashing import Hashes
@@ -44,6 +44,17 @@ class Store:
     def space(self) -> int:
         """Rows that the newest block still takes; a new one takes BLOCK."""
         return BLOCK - self.end % BLOCK
+
+    def adopt(self, columns: tuple[str, ...]) -> None:
+        """Keep these columns from now on. Events that are kept already have no value in those that are new."""
+        fields = {f".{column}": column for column in (*self.columns, *columns)}
+        for name, column in fields.items():
+            if column not in columns:
+                del self._types[name], self._rows[name]
+            elif name not in self._types:
+                self._types[name] = "u8"
+                self._rows[name] = np.full(len(self._rows["id"]), NOTHING)
+        self.columns = columns
 
     def size(self) -> int:
         """Bytes needed for the rows kept, estimated, the same on every machine and for every history."""
