@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import threading
 import time
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from monitor.app import word
 from monitor.app.home import Home
 from monitor.app.housekeeping import jobs
 from monitor.app.telling import Telling
@@ -24,7 +23,7 @@ from monitor.delivery.apprise_sender import Senders, apprise_senders
 from monitor.runtime.books import EMPTY, Shelf
 from monitor.runtime.courier import Courier
 from monitor.runtime.desk import Desk
-from monitor.runtime.pace import AGAIN, Pace, boottime
+from monitor.runtime.pace import AGAIN, Pace
 from monitor.runtime.pump import Pump, Stopped
 from monitor.runtime.timers import Timers
 from monitor.settings import Settings
@@ -176,7 +175,7 @@ class Engine:
     def say(self) -> None:
         """Leave word for the front: how far we are. `began` is when the last completed turn began, of all pumps."""
         paces = [self._pace(partition) for partition in self._paces]
-        word = {
+        said = {
             "ready": self.ready,
             "pid": os.getpid(),
             "turns": min(pace.turns for pace in paces),
@@ -186,13 +185,8 @@ class Engine:
             "waiting": ", ".join(sorted({pace.waiting for pace in paces if pace.waiting})),
             "losses": [sentence for pump in self.pumps for sentence in pump.losses],
             "unwatched": sum(pump.bank.unwatched for pump in self.pumps),
-            "boottime": boottime(),
         }
-        path = self.home.run / "engine.json"
-        draft = path.with_suffix(".tmp")
-        with contextlib.suppress(OSError):  # a full disk costs the front our word, not the engine its life
-            draft.write_text(json.dumps(word))
-            draft.replace(path)
+        word.leave(self.home.run, said)
 
     # -- loops --------------------------------------------------------------------------------------------------
 

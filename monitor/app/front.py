@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 import socket
 import threading
@@ -16,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
+from monitor.app import word
 from monitor.app.home import Home, secret_key
-from monitor.app.lineage import lives
 from monitor.clock import Clock
 from monitor.formats.secrets import Secrets
 from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.desk import Desk
-from monitor.runtime.pace import boottime
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
 from monitor.spool import Spool, partition_of
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("front")
 
-SILENT = 10.0  # seconds without a word from the engine after which it does not count as ready
 PULSE = 0.5  # seconds between looks at whether to stop
 BEAT = 2.0  # seconds between words to the parent
 FRESH = 1.0  # seconds the numbers behind /metrics may be old
@@ -159,6 +156,7 @@ class FrontProcess:
 
     def _book_changed(self) -> None:
         self.intake.use(self._secrets())
+        self.desk.told()  # the pumps have a mark to place
 
     def _authorise(self, headers: Mapping[str, str]) -> Problem | None:
         try:
@@ -176,13 +174,8 @@ class FrontProcess:
         return None
 
     def engine(self) -> dict[str, Any]:
-        """What the engine last said of itself; `ready` only if that was lately and the process is still there."""
-        try:
-            word: dict[str, Any] = json.loads((self.home.run / "engine.json").read_text())
-        except (OSError, ValueError):
-            return {"ready": False}
-        age = boottime() - word.pop("boottime", 0.0)
-        return {**word, "ready": bool(word.get("ready")) and 0.0 <= age < SILENT and lives(word.get("pid", 0))}
+        """What the engine last said of itself."""
+        return word.last(self.home.run)
 
     def _accounting(self) -> dict[str, int | float]:
         numbers = {k: v for k, v in account(self.front).items() if isinstance(v, int)}

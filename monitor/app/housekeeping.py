@@ -55,12 +55,19 @@ def retain(engine: Engine, retention: Retention) -> None:
         if not _overdue(engine, partition, retention, now):
             continue
         covered = pump.rotation.covered()
-        gone = engine.spool.trim(partition, pump.offset_at(covered), now)
+        gone = engine.spool.trim(partition, _offset_after(engine, partition, covered), now)
         start = engine.spool.oldest_replayable(partition).offset
         with engine.database.write(now) as tx:
             forget_steps(tx, partition, start, covered, now - retention.seconds)
             if gone:
                 tx.audit("retention", "machine", {"partition": partition, "files": len(gone), "from": start})
+
+
+def _offset_after(engine: Engine, partition: int, seq: int) -> int:
+    """Up to which offset events were observed when step `seq` was committed; 0 if it is not recorded."""
+    with engine.database.read() as connection:
+        found = steps_after(connection, partition, seq - 1, 1)
+    return found[0].end if found and found[0].seq == seq else 0
 
 
 def _overdue(engine: Engine, partition: int, retention: Retention, now: float) -> bool:

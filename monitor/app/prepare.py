@@ -60,7 +60,7 @@ def take_book(home: Home, settings: Settings) -> tuple[Book, int]:
 def _old_book(shelf: Shelf, database: Database, digest: str) -> Book:
     try:
         return shelf.resolve(database, digest)
-    except (KeyError, BookRefused) as problem:
+    except (KeyError, ValueError, BookRefused) as problem:
         raise StartError(
             f"Neither the rules in the folders nor those that were in force can be used by this program:\n{problem}\n"
             "Mend the files, or give other folders with --rules."

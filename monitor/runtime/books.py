@@ -86,17 +86,17 @@ class Shelf:
         return book
 
     def install(self, database: Database, now: float, actor: str, book: Book, source: Source) -> None:
-        """Put a book in force, unless it is so already."""
+        """Put a book in force, here once it is so in the ledger. Raises LedgerUnavailable; then nothing has changed."""
         with self._turn:
+            with database.write(now) as tx:
+                put_book(tx, book.digest, source.to_json())
+                set_fact(tx, "book", book.digest)
+                tx.audit("book_loaded", actor, {"digest": book.digest, "packs": [pack.name for pack in book.packs]})
+                for partition in range(self.partitions):
+                    want_mark(tx, partition, {"kind": "book", "at": now, "body": {"digest": book.digest}})
+                bump_desk(tx)
             self._known[book.digest] = book
             self.current = book
-        with database.write(now) as tx:
-            put_book(tx, book.digest, source.to_json())
-            set_fact(tx, "book", book.digest)
-            tx.audit("book_loaded", actor, {"digest": book.digest, "packs": [pack.name for pack in book.packs]})
-            for partition in range(self.partitions):
-                want_mark(tx, partition, {"kind": "book", "at": now, "body": {"digest": book.digest}})
-            bump_desk(tx)
 
     def resolve(self, database: Database, digest: str) -> Book:
         """The book of a digest, from memory or from the ledger. Raises KeyError if nobody ever loaded it."""

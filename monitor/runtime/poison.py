@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from monitor.formats.decode import DecodeError, to_batches
 from monitor.spool import Record
 
 SINGLY = 64  # events of one step that are told apart; what fails beyond them is set aside in larger parts
+PATIENCE = 10.0  # seconds of looking after which the same holds: a large model takes long to copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,28 @@ def quarantining(step: Step, poisoned: Sequence[Poisoned]) -> Step:
     return replace(step, marks=(*step.marks, Mark("quarantine", step.at, body={"offsets": offsets})))
 
 
-def find_poison(bank: Bank, step: Step, batches: Sequence[Batch], books: Callable[[str], Book]) -> list[Poisoned]:
+def find_poison(
+    bank: Bank,
+    step: Step,
+    batches: Sequence[Batch],
+    books: Callable[[str], Book],
+    progress: Callable[[], None] = lambda: None,
+    patience: float = PATIENCE,
+) -> list[Poisoned]:
     """The events without which the step succeeds; none if they are not to blame. The bank is left as it was.
 
     `bank` is as of the step before. Each model is tried on a copy of its part, its events in their order, those
-    found to be poisoned left out: what an event meets is what it would have met.
+    found to be poisoned left out: what an event meets is what it would have met. `progress` is called for each try.
     """
-    search = _Search(bank, step, books)
+    search = _Search(bank, step, books, progress, time.monotonic() + patience)
     return [poisoned for batch in batches for poisoned in search.within(batch)]
 
 
 class _Search:
-    def __init__(self, bank: Bank, step: Step, books: Callable[[str], Book]) -> None:
-        self.bank, self.step, self.books = bank, step, books
+    def __init__(
+        self, bank: Bank, step: Step, books: Callable[[str], Book], progress: Callable[[], None], until: float
+    ) -> None:
+        self.bank, self.step, self.books, self.progress, self.until = bank, step, books, progress, until
         self.plain = replace(step, marks=())
         self.states: dict[str, bytes | None] = {}
         self.singly = SINGLY
@@ -83,7 +94,7 @@ class _Search:
         reason = self._attempt(batch.model, self.plain, [batch])
         if reason is None:
             return []
-        if batch.n == 1 or self.singly <= 0:
+        if batch.n == 1 or self.singly <= 0 or time.monotonic() > self.until:
             self.singly -= 1
             rows = zip(batch.offsets.tolist(), batch.ids, strict=True)
             return [Poisoned(offset, batch.model, id_, reason, batch.truth) for offset, id_ in rows]
@@ -93,6 +104,7 @@ class _Search:
 
     def _attempt(self, model: str, step: Step, batches: list[Batch]) -> str | None:
         """Why it fails on a copy of the model's part, or None; the copy is kept if it does not."""
+        self.progress()
         scratch = Bank(step.partition, self.bank.book)
         state = self.states[model]
         try:

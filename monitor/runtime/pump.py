@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -18,7 +19,8 @@ from monitor.core.rules.model import Book
 from monitor.core.step import Step, mark_from_json, observe
 from monitor.core.view import View
 from monitor.core.watcher import Mark
-from monitor.runtime.pace import AGAIN, BEHIND, RESTARTED, UNWATCHED, Appetite, Done, Holding, Pace, Ticks, boottime
+from monitor.runtime.marks import behind, gap, room_left
+from monitor.runtime.pace import AGAIN, RESTARTED, UNWATCHED, Appetite, Done, Holding, Pace, Ticks, boottime
 from monitor.runtime.poison import decode, find_poison, quarantining
 from monitor.runtime.restore import Restored, restore
 from monitor.runtime.rotation import Rotation
@@ -30,7 +32,6 @@ from monitor.store.ledger import (
     Taken,
     commit_step,
     load_view,
-    steps_after,
     take_partition,
     wanted_marks,
 )
@@ -106,7 +107,7 @@ class Pump:
         now = self.clock.now()
         self._pending: list[Mark] = []
         if taken.seq and (now - taken.at > RESTARTED or restored.losses):
-            self._pending.append(_gap(taken.at, now, restored.losses))
+            self._pending.append(gap(taken.at, now, restored.losses))
         self._marks_as_of: int | None = None  # the desk's writes up to which wanted marks were read; None: read again
         self._reload_view()
         if (book := self._unasked(taken.book)) is not None:
@@ -132,13 +133,18 @@ class Pump:
     def _restore(self, taken: Taken) -> Restored:
         """The bank as of the last commit."""
         restored = restore(
-            self.database, self.spool, self.snapshots, taken, self.partition, self.books, self.owns, self.progress
+            self.database, self.spool, self.snapshots, taken, self.partition, self.books, self.owns, self._works
         )
         for sentence in (*restored.remarks, *restored.losses):
             log.warning(sentence, action="restore_loss", partition=self.partition)
         self.bank = restored.bank
         self.rotation = Rotation(self.snapshots, self.bank, restored.seconds, self.saved)
         return restored
+
+    def _works(self) -> None:
+        """Something long goes on, and gets on."""
+        self.pace.waits("replay")
+        self.progress()
 
     def _reload_view(self) -> None:
         with self.database.read() as connection:
@@ -176,24 +182,13 @@ class Pump:
         return True
 
     def _timely(self, now: float, records: list[Record], limit: int) -> list[Mark]:
-        """Marks that are due because of the time."""
-        marks: list[Mark] = []
+        """Marks that the pump places by itself."""
+        marks = behind(now, records, limit, partial(self.spool.end, self.partition))
         if self.seq and now - self.bank.at > UNWATCHED and not self._pending:
-            marks.append(_gap(self.bank.at, now))
+            marks.append(gap(self.bank.at, now))
         if self.ticks.due(self.bank.at, now):
-            marks.append(Mark("tick", now))
-            marks += self._room_left(now)
-        if records and sum(record.count for record in records) >= limit:
-            seen = records[-1].recorded_at
-            if now - seen > BEHIND and self.spool.end(self.partition) > records[-1].end:
-                marks.append(Mark("behind", now, body={"to": seen}))
+            marks += [Mark("tick", now), *room_left(now, self.bank, self.room)]
         return marks
-
-    def _room_left(self, now: float) -> list[Mark]:
-        """A mark where the bank has become full, or has room again."""
-        held, closed = self.bank.memory(), self.bank.closed
-        full = held > (0.9 * self.room if closed else self.room)
-        return [] if full == closed else [Mark("full", now, body={"full": full})]
 
     def _observe(self, now: float, marks: list[Mark], records: list[Record]) -> Seen | None:
         """What the step brings; None if it failed and is to be tried again, warily. Fails for good the second time."""
@@ -204,7 +199,7 @@ class Pump:
         began = time.monotonic()
         batches, poisoned = decode(records)
         if self._wary:
-            poisoned += find_poison(self.bank, step, batches, self.books)
+            poisoned += find_poison(self.bank, step, batches, self.books, self._works)
         step = quarantining(step, poisoned)
         try:
             observation = observe(self.bank, step, batches, self.books)
@@ -318,13 +313,3 @@ class Pump:
         else:
             sleeper.wait(min(POLL, max(0.01, self.ticks.next(self.bank.at) - self.clock.now())))
         return None
-
-    def offset_at(self, seq: int) -> int:
-        """The offset up to which events were observed when step `seq` was committed; 0 if it is not recorded."""
-        with self.database.read() as connection:
-            found = steps_after(connection, self.partition, seq - 1, 1)
-        return found[0].end if found and found[0].seq == seq else 0
-
-
-def _gap(start: float, end: float, losses: Sequence[str] = ()) -> Mark:
-    return Mark("gap", end, body={"from": start, "to": end, **({"losses": list(losses)[:20]} if losses else {})})

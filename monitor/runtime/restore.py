@@ -155,7 +155,7 @@ class _Replay:
         batches, unreadable = decode(records, left_out(step))
         bad = unreadable
         if step.seq in self.suspects:
-            bad = [*unreadable, *find_poison(self.result.bank, step, batches, self.books)]
+            bad = [*unreadable, *find_poison(self.result.bank, step, batches, self.books, self.progress)]
         if bad:
             step = quarantining(step, bad)
             self.result.losses.append(
@@ -179,7 +179,7 @@ class _Replay:
                 return found[digest]
             try:
                 found[digest] = books(digest)
-            except (KeyError, BookRefused) as problem:
+            except (KeyError, ValueError, BookRefused) as problem:
                 self.result.losses.append(
                     f"The rule book {digest[:12]} can no longer be read ({_first_line(problem)}); the one in force "
                     "stands in for it, and rules that differ start learning afresh."

@@ -14,6 +14,7 @@ from monitor.store.snapshots import SnapshotError, Snapshots
 log = structlog.get_logger("snapshots")
 
 WORK = 2.0  # seconds of replay a restart may cost
+READ = 0.0007  # seconds to read one step back, about
 PAUSE = 5.0  # seconds between turns, so that a busy pump does not write all the time
 OLDEST = 3600.0  # seconds without a turn after which one is due however little was done
 AT_ONCE = 50  # models written in one turn, or a tenth of them if that is more
@@ -42,8 +43,8 @@ class Rotation:
         return self._done - min((self._covered.get(name, 0.0) for name in self.bank.models), default=self._done)
 
     def worked(self, seconds: float) -> None:
-        """Note what observing one step cost."""
-        self._done += seconds
+        """Note what observing one step cost; to do it again it must also be read."""
+        self._done += seconds + READ
 
     def turn(self) -> None:
         """Write what is due, if anything is."""

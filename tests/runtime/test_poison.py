@@ -124,6 +124,17 @@ def test_a_flood_of_poison_is_set_aside_without_looking_at_every_event(odd: Call
     assert totals["quarantined"] >= 1500 and totals["observed"] + totals["quarantined"] == 1501
 
 
+def test_looking_for_poison_is_given_up_in_time_and_the_rest_of_what_fails_is_set_aside_together() -> None:
+    bank = Bank(0, a_book(lateness=Lateness(0.0)))
+    lines = b"\n".join(b'{"id":"%d","model":"m","at":%d}' % (i, 13 if i == 5 else 12) for i in range(8))
+    step = Step(0, 1, 1, 0, 8, T0, bank.book.digest)
+    batches, tries = to_batches([_record(0, lines)]), list[int]()
+    found = find_poison(bank, step, batches, lambda _: bank.book, lambda: tries.append(1))
+    assert [p.offset for p in found] == [5] and len(tries) > 5
+    found = find_poison(bank, step, batches, lambda _: bank.book, patience=-1.0)
+    assert [p.offset for p in found] == list(range(8))
+
+
 def test_looking_for_poison_leaves_the_bank_as_it_was() -> None:
     bank = Bank(0, a_book(lateness=Lateness(0.0)))
     observe(bank, Step(0, 1, 1, 0, 1, T0, bank.book.digest), _batches(), lambda _: bank.book)

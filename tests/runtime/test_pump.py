@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from monitor.clock import ScriptedClock
 from monitor.runtime.pace import Appetite, Ticks
 from monitor.runtime.pump import Stopped
-from monitor.spool import Flags, partition_of
+from monitor.spool import Flags
 from monitor.store.database import Database, LedgerUnavailable
 from monitor.store.ledger import Fenced, take_partition
 from monitor.store.tables import partitions, wanted_marks
@@ -363,29 +363,3 @@ def test_old_events_that_are_said_to_be_live_call_people(world: World) -> None:
     world.run(30)
     (incident,) = world.incidents("Low")
     assert not incident["historical"] and ("opened", "phone") in world.notices()
-
-
-# -- partitions -----------------------------------------------------------------------------------------------------
-
-
-def test_two_partitions_have_a_pump_each_and_neither_minds_the_others_models(make_world: Worlds) -> None:
-    names = [f"m{i}" for i in range(20)]
-    expecting = PACK.replace("absent: {for: 3m}", f"absent: {{for: 1m, expect: {names[:6]}}}".replace("'", ""))
-    world = make_world(partitions=2, pack=expecting)
-    own = [[n for n in names if partition_of(n, 2) == p] for p in (0, 1)]
-    assert all(own)
-    for p in (0, 1):
-        world.pump(p, owns=lambda model, p=p: partition_of(model, 2) == p)
-        for name in own[p]:
-            world.post(*answers(3, 0.1 if name in names[6:8] else 0.9, model=name), partition=p)
-    for _ in range(8):
-        for p in (0, 1):
-            while world.pump(p).turn():
-                pass
-        world.clock.advance(10)
-    assert [sorted(world.pump(p).bank.models) for p in (0, 1)] == [sorted(names) for names in own]
-    assert sorted(i["model"] for i in world.incidents("Low")) == sorted(names[6:8])
-    silent = [i["model"] for i in world.incidents("Silent")]
-    assert len(silent) == len(set(silent))
-    views = [{i.model for i in world.pump(p).view.incidents.values()} for p in (0, 1)]
-    assert not views[0] & views[1]

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from daemon_process import Daemon, Poster, Receiver, alive, until
+from daemon_process import Daemon, Poster, Receiver, alive, descendants, until
 
 from monitor.spool import Spool
 
@@ -78,6 +78,13 @@ def test_an_incident_is_told_although_the_engine_dies_right_after_it_opened(
     until(lambda: receiver.messages, "nobody was told")
     assert all(incident["id"] in message["message"] for message in receiver.messages)
     until(lambda: daemon.incident()["notices"][0]["state"] == "delivered", "the delivery is not on record")
+    engine = daemon.child("engine")
+    family = descendants(engine)
+    assert family  # it has a helper that sends
+    os.kill(engine, signal.SIGKILL)
+    until(lambda: not [pid for pid in family if alive(pid)], "a helper outlives its engine", seconds=2.0)
+    daemon.ready()
+    daemon.kill()
 
 
 def test_an_acknowledgement_stands_after_everything_was_killed(daemon: Daemon) -> None:
