@@ -12,12 +12,13 @@ import numpy as np
 from monitor.core.events import Floats
 from monitor.core.incidents.words import number_text
 from monitor.core.times import rfc3339
+from monitor.web.render import shown
 from monitor.web.signal import Signal
 
 WIDTH, HEIGHT, BOTTOM, TOP = 480, 210, 26, 28
 POINTS: Final = 100  # of a line
 BARS: Final = 40  # of a histogram
-ROW: Final = 44  # pixels of one group
+ROW: Final = 68  # pixels of one group
 _HUGE: Final = 1e300  # beyond it differences overflow
 Write = Callable[[float], str]
 
@@ -73,12 +74,12 @@ def groups_chart(signal: Signal, title: str) -> str:
     rows = []
     for row, (name, *shares) in enumerate(signal.groups):
         top = row * ROW
-        rows.append(f'<text class="group" x="4" y="{top + 14}">{escape(name)}</text>')
+        rows.append(f'<text class="group" x="4" y="{top + 17}">{_safe(name)}</text>')
         for place, (share, kind) in enumerate(zip(shares, ("before", "after"), strict=True)):
-            y, length = top + 20 + place * 11, 0.0 if share is None else share / longest * (WIDTH - 80)
-            rows.append(f'<path class="{kind}" d="M4 {y}h{length:.0f}v9H4Z"/>')
+            y, length = top + 25 + place * 20, 0.0 if share is None else share / longest * (WIDTH - 80)
+            rows.append(f'<path class="{kind}" d="M4 {y}h{length:.0f}v14H4Z"/>')
             said = "none" if share is None else _percent(share)
-            rows.append(f'<text class="tick" x="{length + 10:.0f}" y="{y + 9}">{said}</text>')
+            rows.append(f'<text class="tick" x="{length + 10:.0f}" y="{y + 12}">{said}</text>')
     return _svg(title, rows, height=len(signal.groups) * ROW + 4)
 
 
@@ -171,6 +172,10 @@ def _percent(share: float) -> str:
     return f"{share * 100:.3g} %"
 
 
+def _safe(text: str) -> str:
+    return escape(shown(text), quote=True)
+
+
 def _svg(title: str, parts: Sequence[str], height: int = HEIGHT) -> str:
-    head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title, quote=True)}">'
-    return f"<figure><figcaption>{escape(title)}</figcaption>{head}{''.join(parts)}</svg></figure>"
+    head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_safe(title)}">'
+    return f"<figure><figcaption>{_safe(title)}</figcaption>{head}{''.join(parts)}</svg></figure>"

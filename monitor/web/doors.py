@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -67,7 +68,10 @@ class Doors:
         except Problem as problem:
             await answer(Request(scope), problem)(scope, receive, passage.send)
         except Exception:
-            log.exception("A request ran into a fault of ours.", action="request_failed", path=scope["path"])
+            trace = traceback.format_exc()  # text, and no values of variables: tokens are among them
+            log.error(
+                "A request ran into a fault of ours.", action="request_failed", path=scope["path"], exception=trace
+            )
             if passage.status:
                 raise  # half an answer is out: the server breaks the connection off
             await answer(Request(scope), _FAULT)(scope, receive, passage.send)

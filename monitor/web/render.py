@@ -77,6 +77,11 @@ def shown(text: object) -> str:
     return kept if len(kept) <= _SHOWN else kept[: _SHOWN - 1] + "…"
 
 
+def nth(n: int | None) -> str:
+    """`second`, `11th`; nobody counts to the twenty-first."""
+    return {1: "first", 2: "second", 3: "third"}.get(n or 0, f"{n}th")
+
+
 def coded(text: str) -> Markup:
     """A sentence with `code` in it."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(shown(text)))))  # noqa: S704 (escaped before)
@@ -101,5 +106,6 @@ _TEMPLATES.filters |= {
     "shown": shown,
     "web": link,
     "coded": coded,
+    "nth": nth,
     "quoted": lambda text: quote(str(text), safe=""),
 }

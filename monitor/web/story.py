@@ -13,6 +13,7 @@ from monitor.core.incidents.words import clock_text, duration_text
 from monitor.core.notices.model import Policy
 from monitor.core.notices.routes import receivers
 from monitor.core.times import parse_time
+from monitor.web.render import nth
 
 Body = Mapping[str, Any]
 
@@ -67,7 +68,7 @@ def _gate(body: Body, by: str) -> str:
 
 SAID: Final[Mapping[str, Callable[[Body, str], str]]] = {
     "incident_opened": lambda body, by: f"Opened, with severity {body.get('severity')}.",
-    "incident_again": lambda body, by: f"Came back; open for the {_nth(body.get('occurrence'))} time.",
+    "incident_again": lambda body, by: f"Came back; open for the {nth(body.get('occurrence'))} time.",
     "incident_worsened": lambda body, by: f"Became worse; its severity is {body.get('severity')}.",
     "incident_cleared": lambda body, by: "What it watches went back to normal.",
     "incident_recovered": lambda body, by: "Went away before anybody had acknowledged it.",
@@ -155,7 +156,3 @@ def _untold(
 
 def _clock(text: str) -> str:
     return clock_text(parse_time(text))
-
-
-def _nth(n: Any) -> str:
-    return {1: "first", 2: "second", 3: "third"}.get(n, f"{n}th")

@@ -21,6 +21,7 @@ from monitor.core.changes import Changes
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.words import meaning
+from monitor.core.notices.keys import notice_key
 from monitor.core.notices.model import Notice
 from monitor.core.rules.defaults import texts_of
 from monitor.settings import Settings, load
@@ -156,7 +157,8 @@ class Site:
 
     def told(self, incident: str, target: str, reason: Any = "opened", outcome: Any = "delivered") -> None:
         """A message that a courier sent, or tried to."""
-        notice = Notice(f"{incident}:{target}:{reason}", incident, target, reason, 1, 0, self.clock.at, self.clock.at)
+        key = notice_key(incident, reason, 1, 0, target)
+        notice = Notice(key, incident, target, reason, 1, 0, self.clock.at, self.clock.at)
         with self.database.write(self.clock.at) as tx:
             tx.apply(Changes(notices=[notice]))
         claimed = outbox.claim(self.database, self.clock.at, "courier", 30.0)

@@ -166,10 +166,15 @@ def test_a_body_that_is_not_what_it_should_be_is_told_so(site: Site, body: bytes
     assert site.get("/v1/gates/shop-eu").json()["generation"] == 0
 
 
-def test_a_fault_of_ours_is_answered_without_its_secrets(site: Site) -> None:
+def test_a_fault_of_ours_is_answered_and_logged_without_secrets(site: Site, capsys: Any) -> None:
     site.front.metrics = fails
     assert "its log has the details" in problem(site.get("/metrics"), 500)
     assert "hidden" not in site.get("/metrics").text
+    page = site.browse("/metrics?secret=1")
+    assert page.status_code == 500
+    logged = capsys.readouterr().out
+    assert "A request ran into a fault of ours." in logged and "in fails" in logged and "/metrics" in logged
+    assert site.admin not in logged and "secret=1" not in logged
 
 
 def test_a_browser_gets_a_page_where_a_program_gets_a_document(site: Site) -> None:
