@@ -34,11 +34,12 @@ class Rehearsal:
     def __post_init__(self) -> None:
         self.bank = Bank(0, self.book)
 
-    def step(self, at: float, batches: Iterable[Batch], tick: bool = False) -> Changes:
-        """One step and the deadlines due by then. Answers what the step changed."""
+    def step(self, at: float, batches: Iterable[Batch], tick: bool = False, more: Iterable[Mark] = ()) -> Changes:
+        """One step, with `more` marks before its events, and the deadlines due by then. Answers what it changed."""
         self.seq += 1
         marks = [Mark("book", at, body={"digest": self.book.digest})] if self.seq == 1 else []
         marks += [Mark("tick", at)] if tick else []
+        marks += more
         step = Step(0, self.seq, 1, 0, 0, at, self.book.digest, tuple(marks))
         observation = observe(self.bank, step, batches, lambda _: self.book)
         changes = decide(self.view, self.book, self.policy, observation, 0, self.seq, at)

@@ -1,0 +1,1 @@
+"""Evidence that detection keeps its word: streams with known truth, systems that watch them, and honest counting."""

@@ -1,0 +1,64 @@
+"""Streams through systems: each stream is made once, in one process, and fed to all systems batch by batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+
+from bench.quality.score import Row, Tally, score
+from bench.quality.stream import Setting, Stream
+from bench.quality.systems.base import System
+
+Result = tuple[str, list[Row] | str]  # a stream's name, and its rows or what is wrong with it
+
+
+def run_stream(stream: Stream, systems: Sequence[System]) -> list[Row]:
+    """One row a system, in their order. Raises ValueError if the stream cannot be read."""
+    truth = stream.truth
+    setting = Setting(truth.reference_until, truth.season)
+    runs = [(system.name, system.start(setting)) for system in systems]
+    tally = Tally(truth)
+    for batch in stream.batches():
+        for _, run in runs:
+            run.feed(batch, tally.events)
+        tally.add(batch.recorded_at)
+    if tally.last < truth.reference_until:
+        raise ValueError("It ends before reference_until: nothing is left to watch.")
+    return [score(stream.name, name, truth, tally, run.finish()) for name, run in runs]
+
+
+def _guarded(stream: Stream, systems: Sequence[System]) -> Result:
+    try:
+        return stream.name, run_stream(stream, systems)
+    except ValueError as problem:
+        return stream.name, str(problem)
+
+
+def run_all(
+    work: Iterable[tuple[Stream, Sequence[System]]], jobs: int, done: Callable[[], None] = lambda: None
+) -> Iterator[Result]:
+    """Results in the order in which they are finished. At most `jobs` streams and as many again are held."""
+    if jobs <= 1:
+        for stream, systems in work:
+            yield _guarded(stream, systems)
+            done()
+        return
+    pending = iter(work)
+    with ProcessPoolExecutor(jobs) as pool:
+        running: set[Future[Result]] = set()
+        while True:
+            for stream, systems in islice(pending, 2 * jobs - len(running)):
+                running.add(pool.submit(_guarded, stream, systems))
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+                done()
+
+
+def cores() -> int:
+    """How many processes this one may keep busy."""
+    return len(os.sched_getaffinity(0))
