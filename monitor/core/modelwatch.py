@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from monitor.core.columns import Columns
-from monitor.core.detectors.build import detector_watcher
+from monitor.core.detectors.build import allow, detector_watcher, page_budget
 from monitor.core.events import Batch, Floats
 from monitor.core.findings import Evidence, Finding, Level
 from monitor.core.joins import Join, JoinLimits
@@ -55,6 +55,7 @@ class ModelWatch:
         self.options: ModelOptions = book.options_for(self.name)
         pairs = book.rules_for(self.name)
         self.rules = {rule.key: rule for _, rule in pairs}
+        self._budgets = {r.key: page_budget(r, pack.rules, self.options.false_pages) for pack, r in pairs}
         self.columns.configure(_column_settings([pack for pack, _ in pairs]))
         self._truthful = {key for key, rule in self.rules.items() if any(c.startswith("truth.") for c in reads(rule))}
         self._labels = {k for k, r in self.rules.items() if isinstance(r.form, Absent) and r.form.truth}
@@ -63,6 +64,7 @@ class ModelWatch:
         for key, rule in self.rules.items():
             same = key in kept and key in before and meaning(before[key]) == meaning(rule)
             self.watchers[key] = kept[key] if same else self._build(rule)
+            allow(self.watchers[key], self._budgets[key])
         self.failed = {key: why for key, why in self.failed.items() if key in self.watchers}
 
     def _adopt_join(self) -> None:
@@ -74,7 +76,7 @@ class ModelWatch:
 
     def _build(self, rule: Rule) -> Watcher:
         if isinstance(rule.form, Detect):
-            return detector_watcher(rule, self.name, self.columns)
+            return detector_watcher(rule, self.name, self.columns, self._budgets[rule.key])
         return window_watcher(rule, self.name)
 
     # -- events -------------------------------------------------------------------------------------------------

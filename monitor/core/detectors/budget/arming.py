@@ -1,0 +1,167 @@
+"""From what was collected to what is watched, or to a refusal in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.core.detectors.budget.bets import WEIGHTS
+from monitor.core.detectors.budget.outliers import HUGE, Outliers, fit_outliers
+from monitor.core.detectors.budget.points import Blocks, Points
+from monitor.core.detectors.budget.predictor import ORDER, autocorrelation_time
+from monitor.core.detectors.budget.recursion import Cube
+from monitor.core.detectors.budget.replay import PERIODS, generator, height, resample
+from monitor.core.detectors.budget.seen import Seen, fit_seen, with_linear_bets
+from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
+from monitor.core.events import Floats, Ints
+
+FEWEST = 100  # points of a reference
+FITTED = 0.6  # of the reference, when the rest is to say what the fit is worth
+HALF_DAY = 43200.0
+POOLED = 16_384  # rows up to which the series of a rule are replayed together
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a rule asks of its series. `budget` is in pages a period and belongs to this arm."""
+
+    budget: float
+    tolerance: float
+    spread: float
+    seed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What one series has to show: its points, and the cells its blocks were scored by."""
+
+    name: str
+    points: Points
+    blocks: Blocks | None
+
+    @property
+    def rate(self) -> float:
+        """Points a period."""
+        span = float(self.points.clock[-1] - self.points.clock[0]) if self.points.n > 1 else 0.0
+        return (self.points.n - 1) * PERIOD / span if span > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A series that can be watched: its views, its points a period, how high its threshold has to be, and why so."""
+
+    seen: Seen
+    outliers: Outliers | None
+    rate: float
+    height: float
+    n: int
+    first: float
+    last: float
+    mean: float  # of the level: of values less their season
+    sd: float
+    tau: float  # autocorrelation time of the level
+    why: str
+
+
+def arm(references: list[Reference], terms: Terms) -> list[Armed | str]:
+    """For each reference what is watched, or why nothing is: a whole sentence."""
+    made: list[Armed | str] = [_one(reference, terms) for reference in references]
+    good = [i for i, m in enumerate(made) if isinstance(m, Armed)]
+    if len(good) > 1:
+        _together([references[i] for i in good], good, made, terms)
+    return made
+
+
+def _one(reference: Reference, terms: Terms) -> Armed | str:
+    points = reference.points
+    if points.n < FEWEST:
+        unit = "blocks of five minutes" if reference.blocks is not None else "values"
+        return f"The reference holds {points.n} {unit}; at least {FEWEST} are needed."
+    raw = None if reference.blocks is None else reference.blocks.cells
+    seen = fit_seen(points, raw, terms.tolerance, terms.spread)
+    if (seen.raw if seen.inner is None else seen.inner).constant:
+        return "The reference holds one value only, or nearly so; there is no spread to judge a change by."
+    why, found = "", None
+    for linear in (False, True):
+        tried = with_linear_bets(seen) if linear else seen
+        found = _height([_later(reference, tried, terms)], [reference.rate], np.ones(1), terms)
+        if found is not None:
+            why = "bets grow linearly, because its dependence is too much for the others; " if linear else ""
+            seen = tried
+            break
+    if found is None:
+        return (
+            "Its own reference would have paged too often at thirty times the threshold: it depends on its past for "
+            "longer than the reference can show, so a change cannot be told from its ordinary course."
+        )
+    outliers = fit_outliers(points)
+    level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
+    tau = autocorrelation_time(level, seen.predictor.phi)
+    ends = (float(points.clock[0]), float(points.clock[-1]))
+    moments = (float(level.mean()), float(level.std()), tau) if len(level) else (0.0, 0.0, 1.0)
+    return Armed(seen, outliers, reference.rate, found, points.n, *ends, *moments, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Cells of the last part of a reference under a view fitted on the first."""
+
+    clock: Floats
+    cells: Ints
+    table: Cube
+
+
+def _later(reference: Reference, seen: Seen, terms: Terms) -> Later:
+    points, raw = reference.points, None if reference.blocks is None else reference.blocks.cells
+    cut = int(points.n * FITTED)
+    early = fit_seen(points.take(slice(0, cut)), raw, terms.tolerance, terms.spread, form=seen.predictor)
+    if seen.linear:
+        early = with_linear_bets(early)
+    late = points.take(slice(cut, None))
+    lags = np.zeros(ORDER)
+    if early.inner is not None:
+        _, lags = early.left(points.take(slice(max(cut - ORDER, 0), cut)), lags)
+    cells, _ = early.cells(late, lags)
+    return Later(late.clock, cells, early.table)
+
+
+def _height(later: list[Later], rates: list[float], heights: Floats, terms: Terms) -> float | None:
+    """How high the threshold of these series together has to be, above their own `heights`."""
+    matrix, table = _aligned(later)
+    span = max(float(max(x.clock[-1] for x in later) - min(x.clock[0] for x in later)), 1.0)
+    rate = len(matrix) * PERIOD / span
+    length = int(min(max(rate, 64), 8192))
+    periods = length / max(rate, 1.0) * PERIODS
+    rng = generator(terms.seed)
+    rows = resample(len(matrix), length, rate * HALF_DAY / PERIOD, rng)
+    given = np.array(rates)
+    alone = np.minimum(shares(given) / np.maximum(given, 1.0), CAP) / heights
+    return height(table, matrix[rows], alone, WEIGHTS, 1.0 / terms.budget, max(terms.budget * periods, 1.0))
+
+
+def _aligned(later: list[Later]) -> tuple[Ints, Cube]:
+    """Cells of all series row by row, as rows of one table whose last one means no value."""
+    offsets = np.cumsum([0, *(len(x.table) for x in later)])
+    table = np.concatenate([*(x.table for x in later), np.ones((1, len(WEIGHTS)))])
+    if len(later) == 1:
+        return later[0].cells[:, None], table
+    clock = np.unique(np.concatenate([x.clock for x in later]))
+    matrix = np.full((len(clock), len(later)), len(table) - 1, dtype=np.int64)
+    for i, x in enumerate(later):
+        matrix[clock.searchsorted(x.clock), i] = x.cells + offsets[i]
+    return matrix, table
+
+
+def _together(references: list[Reference], places: list[int], made: list[Armed | str], terms: Terms) -> None:
+    """Raise the thresholds of series that page too often together, though none does alone."""
+    armed = [m for i in places if isinstance(m := made[i], Armed)]
+    later = [_later(reference, a.seen, terms) for reference, a in zip(references, armed, strict=True)]
+    if len(np.unique(np.concatenate([x.clock for x in later]))) > POOLED:
+        return
+    found = _height(later, [a.rate for a in armed], np.array([a.height for a in armed]), terms)
+    for i, a in zip(places, armed, strict=True):
+        if found is None:
+            made[i] = "The columns of this rule would page too often together even at thirty times the threshold."
+        elif found > 1:
+            made[i] = replace(a, height=a.height * found)

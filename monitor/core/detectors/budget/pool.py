@@ -1,0 +1,186 @@
+"""All armed series of a rule before one threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from monitor.core.detectors.budget.arming import Armed
+from monitor.core.detectors.budget.bets import WEIGHTS
+from monitor.core.detectors.budget.power import delay
+from monitor.core.detectors.budget.recursion import Cube, Page, Recursion
+from monitor.core.detectors.budget.series import RECENT, BudgetSeries, Looks
+from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
+from monitor.core.detectors.keyed import Key
+from monitor.core.events import Floats, Ints
+
+EXPLAINED = 0.9  # of the sum of masses: the series that hold it are the explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A series that is watched, and what it shows of a stretch of rows."""
+
+    key: Key
+    series: BudgetSeries
+    looks: Looks
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A series in a page: the row, how sure (evidence, or odds), and which point of what it showed was the last."""
+
+    arm: Literal["shift", "outlier"]
+    row: int
+    key: Key
+    series: BudgetSeries
+    strength: float
+    place: int
+    looks: Looks
+
+    @property
+    def clock(self) -> float:
+        return float(self.looks.points.clock[max(self.place, 0)])
+
+    def since(self) -> tuple[float, int, float]:
+        """Mean level and number of points since the change, and about when the first of them was.
+
+        The change is put where the bet that gained most began to gain.
+        """
+        assert self.series.armed is not None
+        before = len(self.looks.past) - self.looks.points.n
+        stop = max(before + self.place + 1, 1)
+        start = max(stop - RECENT, 0)
+        logs = np.log(self.series.armed.seen.table[self.looks.past[start:stop]])
+        gains = np.cumsum(logs[::-1], axis=0)
+        n = int(np.unravel_index(int(np.argmax(gains)), gains.shape)[0]) + 1
+        spacing = PERIOD / max(self.series.armed.rate, 1e-9)
+        since = float(self.looks.points.at[max(self.place, 0)]) - (n - 1) * spacing
+        return float(self.looks.levels[stop - n : stop].astype(np.float64).mean()), n, since
+
+
+class Pool:
+    """`shift` and `outlier` are the two arms' budgets, pages a period."""
+
+    def __init__(self, shift: float, outlier: float) -> None:
+        self.allow(shift, outlier)
+        self._recursion = Recursion(WEIGHTS)
+        self._places: dict[Key, int] = {}
+        self._shares: Floats = np.empty(0)
+        self._heights: Floats = np.empty(0)
+        self._offsets: Ints = np.empty(0, dtype=np.int64)
+        self._table: Cube = np.ones((1, len(WEIGHTS)))
+        self._armed: list[Armed] = []
+
+    def allow(self, shift: float, outlier: float) -> None:
+        """Other budgets from now on."""
+        self._shift, self._outlier = shift, outlier
+
+    def adopt(self, entries: Mapping[Key, BudgetSeries], fresh: str | None = None) -> None:
+        """Take note of which series are armed, and how; those of segment `fresh` ("": all) start from nothing."""
+        armed = {k: entries[k].armed for k in sorted(entries) if entries[k].armed is not None}
+        kept = [-1 if fresh is not None and fresh in ("", k[1]) else self._places.get(k, -1) for k in armed]
+        self._recursion.resize(len(armed), np.array(kept, dtype=np.int64))
+        self._arrange(entries)
+
+    def _arrange(self, entries: Mapping[Key, BudgetSeries]) -> None:
+        armed = [(k, a) for k in sorted(entries) if (a := entries[k].armed) is not None]
+        self._places = {key: i for i, (key, _) in enumerate(armed)}
+        self._armed = [a for _, a in armed]
+        scale = np.array([entries[key].share for key, _ in armed])
+        self._shares = shares(np.array([a.rate for _, a in armed])) * scale
+        self._heights = np.array([a.height for _, a in armed])
+        tables = [a.seen.table for _, a in armed]
+        self._offsets = np.cumsum([0, *(len(t) for t in tables)])[: len(tables)].astype(np.int64)
+        self._table = np.concatenate([*tables, np.ones((1, len(WEIGHTS)))])
+
+    def run(self, entries: Mapping[Key, BudgetSeries], watched: list[Watched]) -> list[Hit]:
+        """All pages in a stretch of rows that is shorter than a day."""
+        watched = [w for w in watched if w.key in self._places]
+        if not watched:
+            return []
+        rows = np.unique(np.concatenate([w.looks.points.rows for w in watched]))
+        cells = np.full((len(rows), len(self._places)), len(self._table) - 1, dtype=np.int64)
+        due = np.zeros(cells.shape)
+        for w in watched:
+            i, at = self._places[w.key], rows.searchsorted(w.looks.points.rows)
+            cells[at, i] = w.looks.cells + self._offsets[i]
+            due[at, i] = np.minimum(w.looks.waited * (self._shares[i] / PERIOD), CAP) / self._heights[i]
+        sudden, slow = self._outliers(watched), self._shifts(watched, rows, cells, due)
+        latched = {hit.key: hit.row for hit in slow}
+        sudden = [hit for hit in sudden if hit.row < latched.get(hit.key, hit.row + 1)]
+        for hit in sudden:
+            hit.series.mute(hit.clock)
+        for hit in slow:
+            hit.series.latch(hit.clock)
+        return sudden + slow
+
+    def _shifts(self, watched: list[Watched], rows: Ints, cells: Ints, due: Floats) -> list[Hit]:
+        found: list[Hit] = []
+        start = 0
+        while start < len(rows):
+            page = self._recursion.run(self._table, cells[start:], due[start:], 1.0 / self._shift)
+            if page is None:
+                break
+            start += page.row + 1
+            hits = self._explain(page, watched, int(rows[start - 1]))
+            places = np.array([self._places[hit.key] for hit in hits], dtype=np.int64)
+            cells[start:, places], due[start:, places] = len(self._table) - 1, 0.0
+            self._recursion.forget(places)
+            found += hits
+        return found
+
+    def _outliers(self, watched: list[Watched]) -> list[Hit]:
+        """The first point of each series at which the outlier arm pages: it pages once a day."""
+        found = []
+        for w in watched:
+            released = np.minimum(w.looks.waited * (self._shares[self._places[w.key]] / PERIOD), CAP)
+            over = np.flatnonzero(w.looks.odds * released >= 1.0 / self._outlier)
+            if len(over):
+                place = int(over[0])
+                row = int(w.looks.points.rows[place])
+                found.append(Hit("outlier", row, w.key, w.series, float(w.looks.odds[place]), place, w.looks))
+        return found
+
+    def _explain(self, page: Page, watched: list[Watched], row: int) -> list[Hit]:
+        """The smallest set of series that holds most of the sum."""
+        by_place = {self._places[w.key]: w for w in watched}
+        order = np.argsort(-page.mass, kind="stable")
+        held = np.cumsum(page.mass[order])
+        chosen = order[: int(held.searchsorted(EXPLAINED * held[-1])) + 1]
+        hits = []
+        for i in sorted(chosen.tolist()):
+            w = by_place.get(i)
+            if w is not None:
+                place = int(w.looks.points.rows.searchsorted(row, side="right")) - 1
+                hits.append(Hit("shift", row, w.key, w.series, float(page.evidence[i]), place, w.looks))
+        return hits
+
+    # -- for people --
+
+    def delays(self, key: Key) -> dict[float, float | None]:
+        """Points until a shift of one and of two standard deviations is found, about; None: hardly ever."""
+        i = self._places[key]
+        armed = self._armed[i]
+        release = self._shares[i] * self._shift / max(armed.rate, 1e-9) / armed.height
+        return {size: delay(armed.seen, size, release) for size in (1.0, 2.0)}
+
+    def now(self, key: Key) -> float | None:
+        """The mass of a series as a share of what pages."""
+        i = self._places.get(key)
+        if i is None:
+            return None
+        r = self._recursion
+        return float((r.m[i] * r.P[i] + r.C[i]).sum() * self._shift)
+
+    def save(self) -> Any:
+        return {"keys": [list(key) for key in self._places], "recursion": self._recursion.save()}
+
+    def load(self, saved: Any, entries: Mapping[Key, BudgetSeries]) -> None:
+        self._arrange(entries)
+        if [list(key) for key in self._places] != saved["keys"]:
+            raise ValueError("the pool holds other series than are armed")
+        self._recursion.load(saved["recursion"])

@@ -1,0 +1,147 @@
+"""The shift arm's view of a series: points in, cells of innovations out, and the bets on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from monitor.core.detectors.budget.bets import BETS, Bet, Table, bet_table, drift, linear_table
+from monitor.core.detectors.budget.cells import Cells, fit_cells, load_cells
+from monitor.core.detectors.budget.points import Points
+from monitor.core.detectors.budget.predictor import (
+    ORDER,
+    Predictor,
+    autocorrelation_time,
+    autoregression,
+    choose,
+    fit,
+    load_predictor,
+    slots,
+)
+from monitor.core.events import Floats, Ints
+
+NEAR = 0.2  # drift up to which the bets stand where they are
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Frozen when the series is armed.
+
+    Values are scored by `raw`; season and past are taken off by `predictor`; `inner` are the cells of what is left,
+    or None where nothing is taken off. `d` is the drift that nobody would act on, in units of what is left.
+    """
+
+    raw: Cells
+    predictor: Predictor
+    inner: Cells | None
+    blocks: bool
+    n_eff: float
+    d: float
+    scale: float  # a shift of one standard deviation of the level, in units of what is left
+    spread: float
+    linear: bool = False
+
+    @cached_property
+    def table(self) -> Table:
+        """Likelihood ratios: a row for each cell that `cells` answers."""
+        cells = self.raw if self.inner is None else self.inner
+        make = linear_table if self.linear else bet_table
+        if not self.blocks:
+            return make(cells.levels, self.n_eff, self.d, self.spread, bets=_beyond(self.d))
+        plain = make(cells.levels, self.n_eff, 0.0, self.spread)
+        up, down = self._both_ways(cells)
+        sides = ["up", "down"] * (len(BETS) // 2) if self.linear else [bet.side for bet in BETS]
+        ones = np.ones(len(up))  # a mean over a block says nothing about spread
+        ways = {"up": up, "down": down}
+        return np.array([plain[ways[s], j] if s in ways else ones for j, s in enumerate(sides)]).T
+
+    @cached_property
+    def cuts(self) -> Floats:
+        """What `cells` looks up. Of a block both the mean less the drift and the mean plus it are ranked."""
+        cells = self.raw if self.inner is None else self.inner
+        return self._fine(cells) if self.blocks else cells.cuts
+
+    def _fine(self, cells: Cells) -> Floats:
+        return np.unique(np.concatenate([cells.cuts + self.d, cells.cuts - self.d]))
+
+    def _both_ways(self, cells: Cells) -> tuple[Ints, Ints]:
+        fine = np.append(self._fine(cells), np.inf)
+        up = (cells.cuts + self.d).searchsorted(fine, side="left")
+        return up, (cells.cuts - self.d).searchsorted(fine, side="left")
+
+    @cached_property
+    def _scores(self) -> Floats:
+        return self.raw.scores()
+
+    def scores(self, points: Points) -> Floats:
+        """The level of each point as a normal score."""
+        return points.score if self.blocks else self._scores[self.raw.of(points.value)]
+
+    def cells(self, points: Points, lags: Floats) -> tuple[Ints, Floats]:
+        """The cell of each point, and the lags for what comes next."""
+        if self.inner is None:
+            return self.raw.of(points.value), lags
+        left, after = self.left(points, lags)
+        return self.cuts.searchsorted(left, side="left"), after
+
+    def left(self, points: Points, lags: Floats) -> tuple[Floats, Floats]:
+        rest = self.scores(points) - self.predictor.expected(slots(points.at))
+        return self.predictor.innovations(rest, lags)
+
+    def save(self) -> Any:
+        inner = None if self.inner is None else self.inner.save()
+        head = [self.blocks, self.n_eff, self.d, self.scale, self.spread, self.linear]
+        return {"raw": self.raw.save(), "predictor": self.predictor.save(), "inner": inner, "head": head}
+
+
+def load_seen(saved: Any) -> Seen:
+    inner = None if saved["inner"] is None else load_cells(saved["inner"])
+    return Seen(load_cells(saved["raw"]), load_predictor(saved["predictor"]), inner, *saved["head"])
+
+
+def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float, form: Predictor | None = None) -> Seen:
+    """The view that a reference asks for. `raw`: the cells its blocks were scored by, None for single values.
+
+    `form` is a predictor whose form is taken over; only its coefficients are fitted.
+    """
+    blocks = raw is not None
+    cells = fit_cells(points.value) if raw is None else raw
+    scores = points.score if blocks else cells.scores()[cells.of(points.value)]
+    made = choose(scores, points.at) if form is None else fit(scores, points.at, form.shape, len(form.phi))
+    rest = scores - made.expected(slots(points.at))
+    left, _ = made.innovations(rest, np.zeros(ORDER))
+    tau = _remaining(left)
+    level = 1.0 if blocks else float(scores.std()) or 1.0
+    width = 1.0 if blocks else float(left.std()) or 1.0
+    open_ = max(0.0, 1.0 - sum(made.phi))
+    scale = open_ * level / width
+    inner = None if made.idle and not blocks else fit_cells(left)
+    d = drift(tolerance) * (scale if inner is not None else 1.0)
+    return Seen(cells, made, inner, blocks, points.n / tau, d, scale, spread)
+
+
+def with_linear_bets(seen: Seen) -> Seen:
+    return replace(seen, linear=True)
+
+
+def _remaining(left: Floats) -> float:
+    """The autocorrelation time of what is left: by its first lag, or by means of 50 where those say much more."""
+    first = autocorrelation_time(left, autoregression(left, 1, math.inf))
+    batches = len(left) // 50
+    if batches < 20:
+        return first
+    means = left[: batches * 50].reshape(batches, 50).mean(axis=1)
+    by_means = 50 * float(means.var()) / max(float(left.var()), 1e-300)
+    return by_means if by_means > 1.5 else first
+
+
+def _beyond(d: float) -> tuple[Bet, ...]:
+    """The bets, moved out where the drift that nobody would act on has come near them."""
+    more = max(0.0, d - NEAR)
+    if not more:
+        return BETS
+    return tuple(replace(bet, mu=bet.mu + math.copysign(more, bet.mu)) if bet.mu else bet for bet in BETS)

@@ -1,0 +1,239 @@
+"""One series: collects its reference, is watched, latches, and sees on after a day by a provisional baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.core.detectors.budget.armed_state import load_armed, save_armed
+from monitor.core.detectors.budget.arming import FEWEST, Armed
+from monitor.core.detectors.budget.collect import Collector
+from monitor.core.detectors.budget.outliers import fresh
+from monitor.core.detectors.budget.points import Blocks, Points, load_blocks
+from monitor.core.detectors.budget.predictor import DAY, ORDER, slots
+from monitor.core.events import Floats, Ints
+
+COLLECTING, WATCHING, LATCHED, REFUSED, DISABLED = "collecting", "watching", "latched", "refused", "disabled"
+HALF, FULL, AGAIN = 7 * DAY, 14 * DAY, 28 * DAY  # of a reference collected live; AGAIN: a refused one is looked at anew
+MUTE = DAY  # one page a series and day
+RECENT = 64  # points at hand for the evidence
+
+Singles = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a series shows the pool of some points: cells, the outlier arm's odds, the time each point has waited.
+
+    `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
+    """
+
+    points: Points
+    cells: Ints
+    odds: Floats
+    waited: Floats
+    levels: Singles
+    past: Ints
+
+
+class BudgetSeries:
+    """`share` is 1/2 while the reference is younger than 14 days."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything and collect."""
+        self.state, self.note, self.share = COLLECTING, "", 1.0
+        self.collector: Collector | None = Collector()
+        self.armed: Armed | None = None
+        self.blocks: Blocks | None = None
+        self.since = np.nan  # clock of the last point; NaN: the next one releases nothing
+        self.paged = -np.inf  # clock of the last page of either arm
+        self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
+        self._lags: Floats = np.zeros(ORDER)
+        self._carried: Floats = fresh()
+        self._values: Singles = np.empty(0, dtype=np.float32)  # level and cell of the last points
+        self._cells: Ints = np.empty(0, dtype=np.int64)
+        self._after = np.zeros(5)  # n, sums of rest, rest squared, score, score squared since half a day after a page
+
+    # -- the reference --
+
+    def due(self, rows: Ints, clock: Floats) -> int | None:
+        """The row behind which the reference is complete, if it is one of `rows` (where the series has values)."""
+        if self.collector is None or not len(rows):
+            return None
+        first = self.collector.first if not np.isnan(self.collector.first) else float(clock[rows[0]])
+        wanted = {COLLECTING: HALF, WATCHING: FULL}.get(self.state, AGAIN)
+        lacking = max(FEWEST - self.collector.seen, 1)
+        hour = np.ceil((first + wanted) / 3600.0) * 3600.0
+        ripe = np.flatnonzero(clock[rows] >= hour)
+        if lacking > len(rows) or not len(ripe):
+            return None
+        return int(rows[max(lacking - 1, int(ripe[0]))])
+
+    def arm(self, made: Armed | str, blocks: Blocks | None, complete: bool, now: float) -> None:
+        """Take the outcome of arming. `complete`: the reference needs no more."""
+        if isinstance(made, str):
+            if self.state != WATCHING:
+                self.state, self.note = REFUSED, made
+            if complete:
+                self.collector = None
+            return
+        self.state, self.note, self.armed = WATCHING, "", made
+        self.share = 1.0 if complete else 0.5
+        self.blocks = None if blocks is None else Blocks(blocks.cells, blocks.length, blocks.fewest)
+        if complete:
+            self.collector = None
+        self.since = now
+        self._lags, self._carried = np.zeros(ORDER), fresh()
+        self._values, self._cells = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
+        self.offset, self.ratio = 0.0, 1.0
+
+    # -- watching --
+
+    def take(self, given: Points) -> Looks | None:
+        """Collect or look at points of single values, in order; None where there is nothing to bet on."""
+        if self.collector is not None:
+            self.collector.add(given)
+        armed = self.armed
+        if armed is None or self.state == DISABLED:
+            return None
+        given = self._corrected(given)
+        points = given if self.blocks is None else self.blocks.take(given)
+        if not points.n:
+            return None
+        start = float(points.clock[0]) if np.isnan(self.since) else self.since
+        waited = np.diff(points.clock, prepend=start)
+        self.since = float(points.clock[-1])
+        cells, self._lags = armed.seen.cells(points, self._lags)
+        odds, self._carried = self._odds(points)
+        level = points.value if armed.outliers is None else armed.outliers.level(points)
+        levels = np.concatenate([self._values, level.astype(np.float32)])
+        past = np.concatenate([self._cells, cells])
+        self._values, self._cells = levels[-RECENT:], past[-RECENT:]
+        if self.state == LATCHED:
+            self._look_after(points)
+        odds = np.where(points.clock < self.paged + MUTE, 0.0, odds)
+        return Looks(points, cells, odds, np.maximum(waited, 0.0), levels, past)
+
+    def _odds(self, points: Points) -> tuple[Floats, Floats]:
+        outliers = self.armed.outliers if self.armed is not None else None
+        return (np.zeros(points.n), self._carried) if outliers is None else outliers.odds(points, self._carried)
+
+    def latch(self, clock: float) -> None:
+        """The shift arm has paged: nothing more of it for a day. What is still collected is no reference any more."""
+        self.collector = None
+        self.state, self.paged, self._after = LATCHED, clock, np.zeros(5)
+
+    def mute(self, clock: float) -> None:
+        """The outlier arm has paged: one page a day."""
+        self.paged = clock
+
+    def rearm(self) -> None:
+        """Watch again from nothing, by the reference there was."""
+        if self.state == DISABLED and self.armed is None:
+            self.restart()
+        elif self.state in (LATCHED, DISABLED):
+            self.state, self.note = WATCHING, ""
+            self.since, self.paged = np.nan, -np.inf
+            self.offset, self.ratio = 0.0, 1.0
+            if self.share < 1.0:
+                self.collector = Collector()
+
+    def disable(self, why: str) -> None:
+        self.state, self.note, self.collector = DISABLED, why, None
+
+    # -- after a page --
+
+    def wakes(self) -> float:
+        """The clock from which a latched series is to be watched on; infinite if it is not latched."""
+        return self.paged + MUTE if self.state == LATCHED else np.inf
+
+    def wake(self, clock: float) -> None:
+        """A day after a page: if things are as before, by the reference; if not, by where they are now."""
+        assert self.armed is not None
+        outliers, n = self.armed.outliers, self._after[0]
+        if n < 20 or (outliers is None and not self._returned()):
+            self.paged, self._after = clock - MUTE / 2, np.zeros(5)  # look again in half a day
+            return
+        self.state, self.since, self.note = WATCHING, np.nan, ""
+        offset, ratio = self._moved()
+        near = abs(offset) < max(0.3, 3 * float(np.sqrt(self.armed.tau / n))) and 0.6 < ratio < 1.6
+        unit = 0.0 if outliers is None else self.armed.sd / outliers.width
+        self.offset, self.ratio = (0.0, 1.0) if near else (offset * unit, ratio if self.blocks is None else 1.0)
+        if not near:
+            self.note = "watches for further change from where it has been since the page; the reference is unchanged"
+        self._lags, self._carried = np.zeros(ORDER), fresh()
+
+    def _moved(self) -> tuple[float, float]:
+        """How far the level is from the reference in its standard deviations, and how many times as wide."""
+        assert self.armed is not None
+        n, rest, rest2, score, score2 = self._after.tolist()
+        outliers = self.armed.outliers
+        if outliers is None:
+            return score / n, float(np.sqrt(max(score2 / n - (score / n) ** 2, 0.0)))
+        unit = self.armed.sd / outliers.width
+        mean = self.offset + self.ratio * (rest / n)
+        wide = self.ratio * float(np.sqrt(max(rest2 / n - (rest / n) ** 2, 0.0)))
+        return (mean / unit, max(wide / unit, 0.05)) if unit > 0 else (0.0, 1.0)
+
+    def _returned(self) -> bool:
+        """Whether the second half day after a page looks like the reference, for a series that cannot be moved."""
+        offset, ratio = self._moved()
+        assert self.armed is not None
+        return abs(offset) < max(0.3, 3 * float(np.sqrt(self.armed.tau / self._after[0]))) and 0.6 < ratio < 1.6
+
+    def _look_after(self, points: Points) -> None:
+        armed = self.armed
+        late = points.take(np.flatnonzero(points.clock >= self.paged + MUTE / 2))
+        if armed is None or not late.n:
+            return
+        rest = np.zeros(late.n) if armed.outliers is None else armed.outliers.rest(late)
+        score = armed.seen.scores(late) - armed.seen.predictor.expected(slots(late.at))
+        for values in np.column_stack([np.ones(late.n), rest, rest * rest, score, score * score]):
+            self._after = self._after + values  # one after another: cuts change no bit
+
+    def _corrected(self, points: Points) -> Points:
+        """Points as they would be without the provisional baseline's offset."""
+        outliers = self.armed.outliers if self.armed is not None else None
+        if outliers is None or (self.offset == 0.0 and self.ratio == 1.0):
+            return points
+        rest = outliers.rest(points)
+        season = outliers.predictor.expected(slots(points.at))
+        value = outliers.centre + outliers.width * (season + (rest - self.offset) / self.ratio)
+        return Points(points.rows, points.clock, points.at, value, points.score)
+
+    # -- state --
+
+    def memory(self) -> int:
+        return 2500 + (0 if self.collector is None else self.collector.memory())
+
+    def save(self) -> Any:
+        return {
+            "state": self.state,
+            "note": self.note,
+            "numbers": np.array([self.share, self.since, self.paged, self.offset, self.ratio]),
+            "collector": None if self.collector is None else self.collector.save(),
+            "armed": None if self.armed is None else save_armed(self.armed),
+            "blocks": None if self.blocks is None else self.blocks.save(),
+            "carried": np.concatenate([self._lags, self._carried, self._after]),
+            "values": self._values,
+            "cells": self._cells.astype(np.uint8),
+        }
+
+    def load(self, saved: Any) -> None:
+        self.state, self.note = saved["state"], saved["note"]
+        self.share, self.since, self.paged, self.offset, self.ratio = saved["numbers"].tolist()
+        self.collector = None
+        if saved["collector"] is not None:
+            self.collector = Collector()
+            self.collector.load(saved["collector"])
+        self.armed = None if saved["armed"] is None else load_armed(saved["armed"])
+        self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
+        self._lags, self._carried, self._after = np.split(saved["carried"], [ORDER, 2 * ORDER + 2])
+        self._values = saved["values"]
+        self._cells = saved["cells"].astype(np.int64)

@@ -1,0 +1,253 @@
+"""`detect: {shift: …}` under a page budget: all series of a rule in one pool, two arms, one page a day and series."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from monitor.core.columns import Columns
+from monitor.core.detectors.budget.arming import Reference, Terms, arm
+from monitor.core.detectors.budget.evidence import outlier_finding, shift_finding
+from monitor.core.detectors.budget.points import Points, single
+from monitor.core.detectors.budget.pool import Pool, Watched
+from monitor.core.detectors.budget.series import DISABLED, REFUSED, WATCHING, BudgetSeries, Looks
+from monitor.core.detectors.budget.shares import BudgetClock, event_times
+from monitor.core.detectors.budget.words import describe_armed
+from monitor.core.detectors.forms import readable
+from monitor.core.detectors.inputs import not_numbers, number_parts
+from monitor.core.detectors.keyed import Key, Keyed
+from monitor.core.detectors.keyed_watcher import Edge, KeyedWatcher, Part
+from monitor.core.detectors.methods import TOLERANCE
+from monitor.core.detectors.report import trouble
+from monitor.core.detectors.routing import Route
+from monitor.core.events import Batch, Floats, Ints
+from monitor.core.findings import Finding
+from monitor.core.rules.model import Detect, Rule
+from monitor.core.watcher import Mark
+
+CAP = 500  # series of one rule on one model
+SHIFT, OUTLIER = 0.3, 0.7  # of the budget: what is slow and stays, what is sudden
+SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act
+ROLLING = 0.10  # tolerance of operational series, whose reference rolls
+SHOWN = 50
+DAY = 86400.0
+
+
+class BudgetWatcher(KeyedWatcher[BudgetSeries]):
+    """At most `budget` false pages a week, on average, over all series together.
+
+    Marks: rearm watches again by the same reference. reference with a body `{"until": T}` takes what was collected
+    from events up to T as the reference and arms at once; without, a new reference is collected. freeze: neither
+    learn nor find.
+    """
+
+    def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
+        super().__init__(rule, detect.by, form, Keyed(lambda key: BudgetSeries(), CAP))
+        self._detect, self._columns, self._budget, self._model = detect, columns, budget, model
+        usual = TOLERANCE["shift"] if rule.reference is None else ROLLING
+        self._tolerance = usual if detect.tolerance is None else detect.tolerance
+        self._clock = BudgetClock()
+        self._pool = Pool(budget * SHIFT, budget * OUTLIER)
+
+    def allow(self, budget: float) -> None:
+        """Another budget from now on, in false pages a week; references and masses stay."""
+        self._budget = budget
+        self._pool.allow(budget * SHIFT, budget * OUTLIER)
+
+    # -- observe --
+
+    def observe(self, batch: Batch, clock: Floats) -> list[Finding]:
+        if not batch.n or batch.truth:
+            return []
+        told = self._clock.advance(batch)
+        if self._entries.is_frozen(""):
+            return []
+        parts = self.parts(batch)
+        if self._since is None:
+            self._since = float(clock[0])
+        found: list[Edge] = []
+        routes: list[Route] = []
+
+        def forget(version: str | None) -> None:
+            found.extend(self._watch(routes, parts, batch, told, clock))
+            routes.clear()
+            self._entries.forget(version)
+            self._pool.adopt(self._entries.entries)
+
+        routes_of_batch = self._routes.split(batch, forget)
+        for route in routes_of_batch:
+            if not self._entries.is_frozen(route.segment):
+                routes.append(route)
+        found += self._watch(routes, parts, batch, told, clock)
+        found.sort(key=lambda edge: (edge[0], edge[1].evidence.column, edge[1].evidence.segment))
+        return [finding for _, finding in found]
+
+    def parts(self, batch: Batch) -> list[Part]:
+        return number_parts(self._detect.columns, self._columns, batch)
+
+    def feed(self, entry: BudgetSeries, key: Key, part: Part, rows: Ints, batch: Batch, clock: Floats) -> list[Edge]:
+        raise NotImplementedError("series of a budget are fed together")
+
+    def _watch(self, routes: list[Route], parts: list[Part], batch: Batch, told: Floats, clock: Floats) -> list[Edge]:
+        """Feed the rows of some routes, in stretches between which series are armed or watched on."""
+        streams: list[tuple[Key, Part, Ints]] = []
+        for route in routes:
+            for part in parts:
+                rows = route.rows[part.usable[route.rows]]
+                if len(rows):
+                    streams.append(((route.version, route.segment, part.column), part, rows))
+        found: list[Edge] = []
+        full = self._entries.admit((int(rows[0]), key) for key, _, rows in streams)
+        if full is not None:
+            found.append((full, self._full(batch, full, clock)))
+        streams = [stream for stream in streams if stream[0] in self._entries.entries]
+        at, start = event_times(batch), 0
+        while start < batch.n and streams:
+            self._wake(float(told[start]))
+            stop, due = self._stretch(streams, told, start)
+            found += self._feed(streams, (start, stop), batch, told, at, clock)
+            if due:
+                self._arm(due, np.inf, float(told[stop - 1]))
+            start = stop
+        return found
+
+    def _stretch(self, streams: list[tuple[Key, Part, Ints]], told: Floats, start: int) -> tuple[int, list[Key]]:
+        """Where the stretch from `start` ends, and which references are complete then."""
+        entries = self._entries.entries
+        limit = min([told[start] + DAY / 2, *(entries[key].wakes() for key in entries)])
+        stop = max(int(told.searchsorted(limit, side="left")), start + 1)
+        due: list[Key] = []
+        for key, _, rows in streams:
+            inside = rows[(rows >= start) & (rows < stop)]
+            row = entries[key].due(inside, told)
+            if row is not None and row + 1 <= stop:
+                due = [*(due if row + 1 == stop else []), key]
+                stop = row + 1
+        return stop, due
+
+    def _feed(
+        self,
+        streams: list[tuple[Key, Part, Ints]],
+        stretch: tuple[int, int],
+        batch: Batch,
+        told: Floats,
+        at: Floats,
+        clock: Floats,
+    ) -> list[Edge]:
+        found: list[Edge] = []
+        watched: list[Watched] = []
+        for key, part, rows in streams:
+            entry = self._entries.entries[key]
+            low, high = rows.searchsorted(stretch)
+            inside = rows[low:high]
+            if not len(inside) or entry.state == DISABLED:
+                continue
+            points = single(inside, told[inside], at[inside], part.values[inside])
+            looks, broken = self._guard(entry, points, key, batch, clock)
+            found += broken
+            if looks is not None and entry.state == WATCHING:
+                watched.append(Watched(key, entry, looks))
+        for hit in self._pool.run(self._entries.entries, watched):
+            make = shift_finding if hit.arm == "shift" else outlier_finding
+            found.append((hit.row, make(self.rule, batch, hit, float(clock[hit.row]))))
+        return found
+
+    def _guard(
+        self, entry: BudgetSeries, points: Points, key: Key, batch: Batch, clock: Floats
+    ) -> tuple[Looks | None, list[Edge]]:
+        try:
+            return entry.take(points), []
+        except Exception as problem:
+            name = type(problem).__name__
+            entry.disable(f"the detector of {key[2]} stopped with {name}; re-arm the rule to start it again")
+            why = f"The detector of {key[2]} stopped with {name} and is off; re-arm the rule to start it again."
+            row = int(points.rows[-1])
+            return None, [(row, trouble(self.rule, batch, row, clock, (key[2], key[1]), "detector_error", why))]
+
+    # -- references --
+
+    def _wake(self, now: float) -> None:
+        for entry in self._entries.entries.values():
+            if entry.wakes() <= now:
+                entry.wake(now)
+
+    def _arm(self, keys: list[Key], until: float, now: float) -> None:
+        """Make references of what some series have collected from events up to `until`."""
+        entries = self._entries.entries
+        keys = sorted(keys)
+        references = []
+        for key in keys:
+            collector = entries[key].collector
+            assert collector is not None
+            points, blocks = collector.until(until)
+            references.append(Reference(" ".join(key), points, blocks))
+        names = (self.rule.key, self._model, *(reference.name for reference in references))
+        terms = Terms(self._budget * SHIFT, self._tolerance, SPREAD, names)
+        for key, reference, made in zip(keys, references, arm(references, terms), strict=True):
+            entry = entries[key]
+            was = entry.state
+            complete = not np.isinf(until) or was in (WATCHING, REFUSED)
+            entry.arm(made, reference.blocks, complete, now)
+        self._pool.adopt(entries)
+
+    # -- marks --
+
+    def apply(self, mark: Mark) -> None:
+        until = None if mark.body is None else mark.body.get("until")
+        if mark.kind == "reference" and until is not None:
+            mine = [
+                k for k, e in self._entries.entries.items() if mark.segment in ("", k[1]) and e.collector is not None
+            ]
+            if mine:
+                self._arm(mine, float(until), self._clock.now)
+            return
+        super().apply(mark)
+        if mark.kind in ("freeze", "unfreeze", "gap"):
+            for entry in self._entries.entries.values():
+                entry.since = np.nan
+        self._pool.adopt(self._entries.entries, fresh=mark.segment if mark.kind == "rearm" else None)
+
+    # -- state --
+
+    def save(self) -> Any:
+        return super().save() | {"clock": self._clock.save(), "pool": self._pool.save()}
+
+    def load(self, saved: Any) -> None:
+        super().load(saved)
+        with readable(f"detectors of {self.rule.key}", saved, saved["v"], self._form):
+            self._clock.load(saved["clock"])
+            self._pool.load(saved["pool"], self._entries.entries)
+
+    def about(self) -> dict[str, Any]:
+        return {
+            "detects": "shift",
+            "with": "the page budget",
+            "budget": f"{self._budget:g} false pages a week over all series of this rule",
+            "tolerance": self._tolerance,
+            "references": self._references(),
+            "not_numbers": not_numbers(self._detect.columns, self._columns),
+            "not_covered": "category, text and vector columns; watch categories with quality: new_category",
+        }
+
+    def _references(self) -> list[dict[str, Any]]:
+        rows = []
+        for key in sorted(self._entries.entries)[:SHOWN]:
+            version, segment, column = key
+            entry = self._entries.entries[key]
+            row: dict[str, Any] = {"column": column, "segment": segment, "version": version, "state": entry.state}
+            if entry.armed is not None:
+                row |= describe_armed(entry.armed, self._pool.delays(key)) | {"now": self._pool.now(key)}
+            elif entry.state == REFUSED:
+                row["refused"] = entry.note
+            elif entry.collector is not None:
+                row["collected"] = entry.collector.seen
+            rows.append(row)
+        return rows
+
+
+def budget_watcher(
+    rule: Rule, detect: Detect, model: str, columns: Columns, form: str, budget: float = 1.0
+) -> BudgetWatcher:
+    """The budgeted watcher of a shift rule; `budget` is in false pages a week."""
+    return BudgetWatcher(rule, detect, columns, form, budget, model)
