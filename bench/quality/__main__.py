@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,37 +12,86 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.quality.run import Result, cores, run_all
+from bench.quality import short
+from bench.quality.evaluate import run_parts
+from bench.quality.page import write
+from bench.quality.plan import PARTS, Job, Size
+from bench.quality.results import Result, Table
+from bench.quality.run import Found, Key, cores, run_all
 from bench.quality.score import Row
 from bench.quality.stream import Stream
 from bench.quality.streams.folder import Folder
 from bench.quality.systems.base import System
 from bench.quality.systems.catalogue import CATALOGUE, DEFAULT, systems
+from bench.quality.tables import null_table, precise_delay
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(words)
+    if asked.streams is not None:
+        try:
+            picked = systems(asked.systems)
+        except ValueError as problem:
+            _parser().error(str(problem))
+        return watch_folder(asked.streams, picked, asked.json, asked.jobs)
+    if asked.short:
+        return short_form(asked.jobs)
+    size = Size().scaled(asked.scale)
+    results = run_parts(asked.results, size, asked.data, asked.jobs, _watch, asked.parts.split(","))
+    write(results, asked.out, f"python -m bench.quality --scale {asked.scale:g}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
     parser.add_argument(
         "--streams", type=Path, metavar="PATH", help="a folder of streams, each a folder with events.ndjson, truth.json"
     )
     parser.add_argument("--systems", metavar="NAMES", help=f"of {', '.join(CATALOGUE)}; default {','.join(DEFAULT)}")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="where the rows are written")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="where the rows of --streams are written")
     parser.add_argument("--jobs", type=int, default=cores(), help="processes (default: one a core)")
-    asked = parser.parse_args(words)
-    try:
-        picked = systems(asked.systems)
-    except ValueError as problem:
-        parser.error(str(problem))
-    if asked.streams is None:
-        parser.error("Give a folder with --streams.")
-    return watch_folder(asked.streams, picked, asked.json, asked.jobs)
+    parser.add_argument("--short", action="store_true", help="a few minutes; exit code 1 if the budget does not hold")
+    parser.add_argument("--out", type=Path, default=Path("docs/detection-quality.md"), help="the page to write")
+    parser.add_argument(
+        "--results", type=Path, default=Path("build/quality"), help="where rows are kept, a file a part"
+    )
+    parser.add_argument("--parts", default=",".join(PARTS), help="which parts to run (default: all that are not kept)")
+    parser.add_argument("--scale", type=float, default=1.0, help="how many of the streams (default 1: all)")
+    data = os.environ.get("OVERLOOP_BENCH_DATA")
+    parser.add_argument(
+        "--data", type=Path, default=Path(data) if data else None, metavar="PATH",
+        help="a folder with nab/ and electricity.csv.gz (default $OVERLOOP_BENCH_DATA)",
+    )  # fmt: skip
+    return parser
+
+
+def short_form(processes: int) -> int:
+    """The evaluation for every change: 1 if something does not hold."""
+    found = []
+    work = [(job, job.stream, job.systems) for job in short.jobs()]
+    for job, rows in with_progress("short form", run_all(work, processes), len(work)):
+        if isinstance(rows, str):
+            raise ValueError(f"{job.stream.name}: {rows}")
+        found += [Result.of(job.part, job.group, row) for row in rows]
+    table = Table(found, "null")
+    print(null_table(table, "overloop", ()))
+    print(f"shift of 2 sd: {precise_delay(Table(found, 'change').delay('shift-2sd', 'overloop'))} values")
+    said = short.broken(found)
+    for sentence in said:
+        print(sentence, file=sys.stderr)
+    return 1 if said else 0
+
+
+def _watch(part: str, found: Iterable[tuple[Job, Found]], count: int) -> Iterable[tuple[Job, Found]]:
+    return with_progress(part, found, count)
 
 
 def watch_folder(folder: Path, picked: Sequence[System], out: Path | None, jobs: int) -> int:
     """The pinned command. Bad streams are named and left out; then the exit code is 1."""
     streams, bad = find(folder)
     rows: list[Row] = []
-    for name, found in with_progress(run_all([(s, picked) for s in streams], jobs), len(streams)):
+    work = [(stream.name, stream, picked) for stream in streams]
+    for name, found in with_progress("streams", run_all(work, jobs), len(streams)):
         if isinstance(found, str):
             bad.append((name, found))
         else:
@@ -75,11 +125,11 @@ def find(folder: Path) -> tuple[list[Stream], list[tuple[str, str]]]:
     return streams, bad
 
 
-def with_progress(results: Iterable[Result], count: int) -> Iterator[Result]:
-    """The same results, with a bar on a terminal's standard error."""
+def with_progress(what: str, results: Iterable[tuple[Key, Found]], count: int) -> Iterator[tuple[Key, Found]]:
+    """The same results, with a bar on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("streams", total=count)
+        task = bar.add_task(what, total=count)
         for result in results:
             yield result
             bar.advance(task)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
+from typing import TypeVar
 
 from bench.quality.score import Row, Tally, score
 from bench.quality.stream import Setting, Stream
 from bench.quality.systems.base import System
 
-Result = tuple[str, list[Row] | str]  # a stream's name, and its rows or what is wrong with it
+Key = TypeVar("Key")
+Found = list[Row] | str  # the rows of a stream, or what is wrong with it
 
 
 def run_stream(stream: Stream, systems: Sequence[System]) -> list[Row]:
@@ -29,34 +31,30 @@ def run_stream(stream: Stream, systems: Sequence[System]) -> list[Row]:
     return [score(stream.name, name, truth, tally, run.finish()) for name, run in runs]
 
 
-def _guarded(stream: Stream, systems: Sequence[System]) -> Result:
+def _guarded(key: Key, stream: Stream, systems: Sequence[System]) -> tuple[Key, Found]:
     try:
-        return stream.name, run_stream(stream, systems)
+        return key, run_stream(stream, systems)
     except ValueError as problem:
-        return stream.name, str(problem)
+        return key, str(problem)
 
 
-def run_all(
-    work: Iterable[tuple[Stream, Sequence[System]]], jobs: int, done: Callable[[], None] = lambda: None
-) -> Iterator[Result]:
-    """Results in the order in which they are finished. At most `jobs` streams and as many again are held."""
+def run_all(work: Iterable[tuple[Key, Stream, Sequence[System]]], jobs: int) -> Iterator[tuple[Key, Found]]:
+    """Results in the order in which they are finished, each with the key it came with."""
     if jobs <= 1:
-        for stream, systems in work:
-            yield _guarded(stream, systems)
-            done()
+        for key, stream, systems in work:
+            yield _guarded(key, stream, systems)
         return
     pending = iter(work)
     with ProcessPoolExecutor(jobs) as pool:
-        running: set[Future[Result]] = set()
+        running: set[Future[tuple[Key, Found]]] = set()
         while True:
-            for stream, systems in islice(pending, 2 * jobs - len(running)):
-                running.add(pool.submit(_guarded, stream, systems))
+            for key, stream, systems in islice(pending, 2 * jobs - len(running)):
+                running.add(pool.submit(_guarded, key, stream, systems))
             if not running:
                 return
             finished, running = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result()
-                done()
 
 
 def cores() -> int:

@@ -27,7 +27,6 @@ class Outcome:
 
     alarms: list[Alarm] = field(default_factory=list)
     refused: str | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
 
 
 class Tally:
@@ -65,7 +64,7 @@ class Row:
     delays_seconds: list[float]
     alarms: int = 0
     why: str | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    page_rows: list[int] = field(default_factory=list)  # the events at which pages went out
 
     def to_json(self) -> dict[str, Any]:
         """The pinned names only."""
@@ -105,7 +104,7 @@ def score(stream: str, system: str, truth: Truth, tally: Tally, outcome: Outcome
         delays_seconds=[seconds for _, _, seconds in found],
         alarms=sum(alarm.at >= truth.reference_until for alarm in outcome.alarms),
         why=outcome.refused,
-        notes=outcome.notes,
+        page_rows=[page.index for page in sent],
     )
 
 

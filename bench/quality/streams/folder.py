@@ -18,6 +18,7 @@ from monitor.formats.secrets import Secrets
 from monitor.spool import Flags
 
 LINES = 4096  # read at a time
+EVENT_TIME = Flags(event_time=True)
 KEY = bytes(16)  # what the columns of secrets are hashed with: nothing leaves the harness
 
 
@@ -30,7 +31,7 @@ class Record:
     recorded_at: float
     payload: bytes
     kind: str = "events"
-    flags: Flags = Flags(event_time=True)
+    flags: Flags = EVENT_TIME
 
 
 @dataclass(frozen=True, slots=True)

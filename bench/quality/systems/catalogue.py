@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from bench.quality.systems.base import System
 from bench.quality.systems.external import EXTERNAL, External
@@ -12,9 +13,9 @@ from bench.quality.systems.trivial import AlwaysSilent, Periodic, ThreeSigma
 
 CATALOGUE: Mapping[str, Callable[[], System]] = {
     "overloop": Overloop,
-    **{f"river-{method}": lambda method=method: River(method) for method in ("adwin", "pagehinkley", "kswin", *BINARY)},
+    **{f"river-{method}": partial(River, method) for method in ("adwin", "pagehinkley", "kswin", *BINARY)},
     "river-halfspacetrees": Trees,
-    **{name: lambda name=name: External(name) for name in EXTERNAL},
+    **{name: partial(External, name) for name in EXTERNAL},
     "always-silent": AlwaysSilent,
     "periodic": Periodic,
     "three-sigma": ThreeSigma,

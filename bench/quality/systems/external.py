@@ -32,15 +32,17 @@ class External:
     """A library in its own environment. Where that is not there, every stream is refused, and says so."""
 
     name: str
+    strict: float = 1.0  # how many times beyond its default threshold
 
     def start(self, setting: Setting) -> ExternalRun:
-        return ExternalRun(self.name, setting.reference_until)
+        return ExternalRun(self.name, setting.reference_until, self.strict)
 
 
 @dataclass(slots=True)
 class ExternalRun:
     name: str
     until: float
+    strict: float
     at: list[Floats] = field(default_factory=list)
     pieces: list[tuple[int, dict[str, Floats]]] = field(default_factory=list)
     columns: NumberColumns = field(default_factory=NumberColumns)
@@ -61,13 +63,13 @@ class ExternalRun:
         if len(self.models) != 1 or not names or not 0 < until < len(at):
             return Outcome(refused="it takes number columns of one model, with a reference before them")
         columns = {n: np.concatenate([p.get(n, np.full(rows, np.nan)) for rows, p in self.pieces]) for n in names}
-        answer = ask(self.name, at, until, columns)
+        answer = ask(self.name, at, until, columns, self.strict)
         if "error" in answer:
             return Outcome(refused=answer["error"])
         return Outcome([Alarm(float(at[i]), i, *self.models) for i in answer["alarms"]])
 
 
-def ask(name: str, at: Floats, until: int, columns: dict[str, Floats]) -> dict[str, Any]:
+def ask(name: str, at: Floats, until: int, columns: dict[str, Floats], strict: float = 1.0) -> dict[str, Any]:
     """What the worker answers: `alarms`, or `error` with a sentence."""
     process = _worker(name)
     if process is None:
@@ -75,8 +77,8 @@ def ask(name: str, at: Floats, until: int, columns: dict[str, Floats]) -> dict[s
     assert process.stdin is not None and process.stdout is not None
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "stream.npz"
-        np.savez(path, at=at, until=np.array(until), **columns)
-        process.stdin.write(json.dumps({"path": str(path)}) + "\n")
+        np.savez(path, **{"at": at, "until": np.array(until), **columns})  # type: ignore[arg-type]
+        process.stdin.write(json.dumps({"path": str(path), "strict": strict}) + "\n")
         process.stdin.flush()
         line = process.stdout.readline()
     if not line:

@@ -126,20 +126,18 @@ class OverloopRun:
             self.due[id_] = at + CLOSE_AFTER
 
     def finish(self) -> Outcome:
-        notes = {name: self._describe(name) for name in self.models}
-        refusals = [text for text in map(_refusal, notes.values()) if text]
-        return Outcome(self.alarms, refusals[0] if refusals and len(refusals) == len(notes) else None)
+        refusals = [text for text in (_refusal(self._describe(name)) for name in self.models) if text]
+        return Outcome(self.alarms, refusals[0] if refusals and len(refusals) == len(self.models) else None)
 
     def _describe(self, model: str) -> dict[str, Any]:
         part = self.rehearsal.bank.models[model]
-        failed = {key: why for key, why in part.failed.items()}
-        return {"failed": failed, **{key: watcher.describe() for key, watcher in part.watchers.items()}}
+        return {"failed": dict(part.failed), **{key: watcher.describe() for key, watcher in part.watchers.items()}}
 
 
 def _refusal(described: dict[str, Any]) -> str | None:
     """Why no live detector watches this model, in the product's own words; None if one does."""
     if described["failed"]:
         return "; ".join(described["failed"].values())
-    about = next((value for key, value in described.items() if key != "failed"), {})
+    about: dict[str, Any] = next((value for key, value in described.items() if key != "failed"), {})
     said = about.get("refused")
     return said if isinstance(said, str) else None

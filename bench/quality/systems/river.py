@@ -120,9 +120,7 @@ class TreesRun:
 def _trees(q: float) -> Any:
     from river import anomaly, compose, preprocessing
 
-    return compose.Pipeline(
-        preprocessing.MinMaxScaler(), anomaly.QuantileFilter(anomaly.HalfSpaceTrees(seed=42), q=q)
-    )
+    return compose.Pipeline(preprocessing.MinMaxScaler(), anomaly.QuantileFilter(anomaly.HalfSpaceTrees(seed=42), q=q))
 
 
 def _unusual(model: Any, row: dict[str, float]) -> bool:

@@ -95,7 +95,7 @@ class ThreeSigmaRun:
         n, mean, spread = self.moments.get(key, np.zeros(3))
         if n < 2:
             return rows[:0]
-        return rows[np.abs(values - mean) > self.k * np.sqrt(spread / (n - 1))]
+        return np.asarray(rows[np.abs(values - mean) > self.k * np.sqrt(spread / (n - 1))])
 
     def finish(self) -> Outcome:
         return Outcome(self.alarms)

@@ -1,10 +1,12 @@
 """Runs inside the environment of one competitor: arrays in, indices of alarms out. Imports nothing of the project.
 
-`python detectors.py NAME` writes a line when it is ready, then reads lines of JSON `{"path": FILE.npz}` and writes lines
-of JSON `{"alarms": [...]}` or `{"error": "..."}`. The file holds `at` (seconds), `until` (index at which the reference
-ends) and one array for each column, NaN where a value is missing.
+`python detectors.py NAME` writes a line when it is ready, then reads lines of JSON `{"path": FILE.npz, "strict": 1.0}`
+and writes lines of JSON `{"alarms": [...]}` or `{"error": "..."}`. The file holds `at` (seconds), `until` (index at
+which the reference ends) and one array for each column, NaN where a value is missing. `strict` is how many times
+beyond its default threshold a statistic must be.
 """
 
+import itertools
 import json
 import sys
 import warnings
@@ -14,8 +16,8 @@ import numpy as np
 DAY = 86400.0
 
 
-def evidently(columns, at, until):
-    """Its DataDriftPreset at its defaults, once a day on the day's rows against the reference."""
+def evidently(columns, at, until, strict):
+    """Its DataDriftPreset at its defaults, once a day on the day's rows against the reference: half the columns."""
     import pandas
     from evidently import Report
     from evidently.presets import DataDriftPreset
@@ -24,50 +26,56 @@ def evidently(columns, at, until):
     alarms = []
     for start, stop in days(at, until):
         run = Report([DataDriftPreset()]).run(table.iloc[start:stop], table.iloc[:until])
-        drifted = next(m for m in run.dict()["metrics"] if m["metric_name"].startswith("DriftedColumnsCount"))
-        if drifted["value"]["share"] >= 0.5:
+        beyond = []
+        for metric in run.dict()["metrics"]:
+            config = metric["config"]
+            if config["type"].endswith("ValueDrift"):
+                value, limit = float(metric["value"]), float(metric["metric_name"].split("threshold=")[1].rstrip(")"))
+                small_is_drift = "p_value" in metric["metric_name"]
+                beyond.append(limit / max(value, 1e-300) if small_is_drift else value / limit)
+        if 2 * sum(ratio >= strict for ratio in beyond) >= len(columns):
             alarms.append(stop - 1)
     return alarms
 
 
-def nannyml(columns, at, until):
-    """Its univariate drift calculator at its defaults, in chunks of a day; any column's alert is an alarm."""
+def nannyml(columns, at, until, strict):
+    """Its univariate drift calculator at its defaults, in chunks of a day; any column beyond its limit is an alarm."""
     import nannyml as nml
     import pandas
 
     table = pandas.DataFrame({**columns, "at": pandas.to_datetime(at, unit="s")})
-    calculator = nml.UnivariateDriftCalculator(
-        column_names=list(columns), timestamp_column_name="at", chunk_period="D"
-    )
+    calculator = nml.UnivariateDriftCalculator(column_names=list(columns), timestamp_column_name="at", chunk_period="D")
     calculator.fit(table.iloc[:until])
     found = calculator.calculate(table.iloc[until:]).filter(period="analysis").to_df()
-    alerts = found.xs("alert", axis=1, level=-1).any(axis=1)
+    value = found.xs("value", axis=1, level=-1).to_numpy(float)
+    limit = found.xs("upper_threshold", axis=1, level=-1).to_numpy(float)
+    alerts = (value > strict * limit).any(axis=1)
     return [until + int(i) for i in found[("chunk", "chunk", "end_index")][alerts]]
 
 
-def frouros(columns, at, until):
-    """IncrementalKSTest against the reference, window 100; an alarm at p <= 0.01, the level of its examples, once it
-    was above it."""
+def frouros(columns, at, until, strict):
+    """IncrementalKSTest against the last 5,000 values of the reference, window 100; an alarm when p falls to 0.01 (the
+    level of its examples) to the power of `strict`."""
     from frouros.detectors.data_drift import IncrementalKSTest
 
     alarms = []
     for values in columns.values():
         finite = np.flatnonzero(np.isfinite(values))
-        learned = finite[finite < until]
         detector = IncrementalKSTest(window_size=100)
-        detector.fit(X=values[learned[-5000:]])
+        detector.fit(X=values[finite[finite < until][-5000:]])
         low = False
         for i in finite[finite >= until]:
             test, _ = detector.update(value=values[i])
-            is_low = test is not None and test.p_value <= 0.01
+            is_low = test is not None and test.p_value <= 0.01**strict
             if is_low and not low:
                 alarms.append(int(i))
             low = is_low
     return sorted(alarms)
 
 
-def alibi(columns, at, until):
-    """CVMDriftOnline with an expected run time of one week and windows of 20 and 80 values; reset after an alarm."""
+def alibi(columns, at, until, strict):
+    """CVMDriftOnline with an expected run time of one week times `strict`, windows of 20 and 80 values, 2,500
+    simulations; reset after an alarm."""
     from alibi_detect.cd import CVMDriftOnline
 
     values = np.column_stack(list(columns.values()))
@@ -75,9 +83,11 @@ def alibi(columns, at, until):
     learned = finite[finite < until]
     week = len(learned) / (at[until - 1] - at[0]) * 7 * DAY
     if week > 20000:
-        raise ValueError("its simulation of thresholds for %d values a week takes hours" % week)
-    reference = values[learned[-2000:]]
-    detector = CVMDriftOnline(reference, ert=week, window_sizes=[20, 80], n_bootstraps=2500, verbose=False)
+        raise ValueError(f"its simulation of thresholds for {week:.0f} values a week takes hours")
+    np.random.seed(1)
+    detector = CVMDriftOnline(
+        values[learned[-2000:]], ert=week * strict, window_sizes=[20, 80], n_bootstraps=2500, verbose=False
+    )
     alarms = []
     for i in finite[finite >= until]:
         if detector.predict(values[i])["data"]["is_drift"]:
@@ -88,9 +98,8 @@ def alibi(columns, at, until):
 
 def days(at, until):
     """Row ranges of whole days from the end of the reference on."""
-    edges = np.arange(at[until], at[-1] + DAY, DAY)
-    rows = np.searchsorted(at, edges)
-    return [(a, b) for a, b in zip(rows[:-1], rows[1:]) if b - a >= 2]
+    rows = np.searchsorted(at, np.arange(at[until], at[-1] + DAY, DAY))
+    return [(a, b) for a, b in itertools.pairwise(rows) if b - a >= 2]
 
 
 def main():
@@ -100,11 +109,12 @@ def main():
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
         try:
-            with np.load(json.loads(line)["path"]) as kept:
+            asked = json.loads(line)
+            with np.load(asked["path"]) as kept:
                 columns = {name: kept[name] for name in kept.files if name not in ("at", "until")}
-                answer = {"alarms": run(columns, kept["at"], int(kept["until"]))}
+                answer = {"alarms": run(columns, kept["at"], int(kept["until"]), asked["strict"])}
         except Exception as problem:
-            answer = {"error": "%s: %s" % (type(problem).__name__, problem)}
+            answer = {"error": f"{type(problem).__name__}: {problem}"}
         print(json.dumps(answer), file=answers, flush=True)
 
 

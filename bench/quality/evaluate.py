@@ -1,0 +1,68 @@
+"""Runs the parts of the evaluation and keeps the rows of each, so that an interrupted run can be gone on with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.quality import calibrate
+from bench.quality.plan import PARTS, Job, Size, jobs
+from bench.quality.results import Result, Table, load, save
+from bench.quality.run import Found, run_all
+from bench.quality.score import Row
+from bench.quality.streams.nab import Nab
+
+Watch = Callable[[str, Iterable[tuple[Job, Found]], int], Iterable[tuple[Job, Found]]]
+
+
+def run_parts(
+    folder: Path, size: Size, data: Path | None, processes: int, watch: Watch, parts: Sequence[str] = PARTS
+) -> list[Result]:
+    """The results of all parts. Those whose file is in `folder` already are read from it."""
+    found: list[Result] = []
+    for part in PARTS:
+        path = folder / f"{part}.ndjson"
+        if path.exists():
+            found += load(path)
+        elif part in parts:
+            run = partial(_run, part, processes, watch)
+            made = _equal(size, found, run) if part == "equal" else run(jobs(part, size, data))
+            save(made, path)
+            found += made
+    return found
+
+
+def _equal(size: Size, found: list[Result], run: Callable[[Sequence[Job]], list[Result]]) -> list[Result]:
+    """Sweep, choose, and run what was chosen."""
+    table = Table(found, "null")
+    targets = {}
+    for family in calibrate.families():
+        realised = table.false(family, "overloop")
+        targets[family] = max(calibrate.FLOOR, realised.value if realised else calibrate.FLOOR)
+    picked = calibrate.chosen(run(list(calibrate.sweep(size))), targets)
+    told = [
+        Result("chosen", family, "", name, 0.0, False, 0, 0, 0, 0, [], [], 0, None,
+               {"value": value, "rate": rate, "target": targets[family]})
+        for (family, name), (value, rate) in picked.items()
+    ]  # fmt: skip
+    return [*told, *run(list(calibrate.equal(size, picked)))]
+
+
+def _run(part: str, processes: int, watch: Watch, todo: Sequence[Job]) -> list[Result]:
+    found: list[Result] = []
+    work = ((job, job.stream, job.systems) for job in todo)
+    for job, rows in watch(part, run_all(work, processes), len(todo)):
+        if isinstance(rows, str):
+            print(f"{job.stream.name}: {rows} It is left out.", file=sys.stderr)
+            continue
+        found += [Result.of(job.part, job.group, row, _extra(job, row)) for row in rows]
+    return found
+
+
+def _extra(job: Job, row: Row) -> dict[str, Any]:
+    if not isinstance(job.stream, Nab):
+        return {}
+    return {"rows": job.stream.length(), "windows": job.stream.windows(), "pages": row.page_rows}
