@@ -71,6 +71,7 @@ class OverloopRun:
         self.alarms: list[Alarm] = []
         self.due: dict[str, float] = {}  # incident -> when it is closed
         self.models: dict[str, None] = {}
+        self.refusals: dict[str, str | None] = {}  # by model, as of the end of the reference
 
     def feed(self, batch: Batch, first: int) -> None:
         self.models[batch.model] = None
@@ -115,6 +116,9 @@ class OverloopRun:
         marks, self.marks = self.marks, []
         known = set(self.rehearsal.view.incidents)
         self._note(self.rehearsal.step(self.at, [batch], more=marks), known, clock, first)
+        for mark in marks:
+            if mark.kind == "reference" and mark.model is not None:
+                self.refusals[mark.model] = _refusal(self._describe(mark.model))
 
     def _note(self, changes: Changes, known: set[str], clock: Any, first: int) -> None:
         for id_, incident in changes.incidents.items():
@@ -126,18 +130,24 @@ class OverloopRun:
             self.due[id_] = at + CLOSE_AFTER
 
     def finish(self) -> Outcome:
-        refusals = [text for text in (_refusal(self._describe(name)) for name in self.models) if text]
-        return Outcome(self.alarms, refusals[0] if refusals and len(refusals) == len(self.models) else None)
+        """A stream counts as refused if nothing of it was watched when its reference ended, and no page came later."""
+        why = next((text for text in self.refusals.values() if text), None)
+        broken = next((text for name in self.models if (text := _failure(self._describe(name)))), None)
+        silent = not self.alarms and self.refusals and all(self.refusals.values())
+        return Outcome(self.alarms, broken or (why if silent else None))
 
     def _describe(self, model: str) -> dict[str, Any]:
         part = self.rehearsal.bank.models[model]
         return {"failed": dict(part.failed), **{key: watcher.describe() for key, watcher in part.watchers.items()}}
 
 
+def _failure(described: dict[str, Any]) -> str | None:
+    return "; ".join(described["failed"].values()) or None
+
+
 def _refusal(described: dict[str, Any]) -> str | None:
-    """Why no live detector watches this model, in the product's own words; None if one does."""
-    if described["failed"]:
-        return "; ".join(described["failed"].values())
-    about: dict[str, Any] = next((value for key, value in described.items() if key != "failed"), {})
-    said = about.get("refused")
-    return said if isinstance(said, str) else None
+    """Why no series of the rule is watched, in the product's own words; None if one is."""
+    rows = [row for key, about in described.items() if key != "failed" for row in about.get("references", ())]
+    if not rows or any(row["state"] not in ("refused", "disabled") for row in rows):
+        return None
+    return str(rows[0].get("refused") or rows[0]["state"])
