@@ -203,7 +203,7 @@ def _electricity(results: Sequence[Result], _: Path) -> str:
     rows = [[g, *(tables.per_week(table.false(g, name)) for name in names)] for g in table.groups]
     return f"""## Electricity with drift put in
 
-Five inputs of the Elec2 stream, half-hourly; 28 days of reference, 14 days as they were, 7 days with the drift; starts
+Five inputs of the Elec2 stream, half-hourly; 28 days of reference, 12.5 days as they were, 7 days with the drift; starts
 two weeks apart, so streams overlap and limits are too narrow. Values until the drift is found (horizon 336):
 
 {tables.delay_table(table, (MAIN,), [name for name in names if name != MAIN])}

@@ -98,11 +98,11 @@ def test_an_incident_is_closed_after_a_day_and_its_detectors_watch_again() -> No
     run = Overloop(detect='{shift: "inputs.*", with: adwin, budget: none}').start(Setting(0.0))
     draw = np.random.default_rng(1)
     at = 300.0 * np.arange(288 * 8)
-    values = draw.standard_normal(len(at)) + np.where((at >= 3 * DAY) & (at < 6 * DAY), 4.0, 0.0)
+    values = draw.standard_normal(len(at)) + 4.0 * (at >= 3 * DAY) + 8.0 * (at >= 6 * DAY)
     run.feed(batch_of("m", at, {"inputs.x": values}), 0)
     incidents = list(run.rehearsal.view.incidents.values())
     pages = [alarm.at for alarm in run.finish().alarms]
-    assert len(pages) == 2  # there and back: the second page needs the first to have been closed
+    assert len(pages) == 2  # two steps up: the second page needs the first to have been closed
     assert np.diff(pages).min() >= DAY
     assert {incident.closed_by for incident in incidents if incident.state == "closed"} == {"harness"}
     assert len(incidents) >= 1

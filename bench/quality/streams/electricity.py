@@ -23,12 +23,13 @@ KINDS = ("none", "permutation", "filtering", "class-prior", "label-swap")
 BEGIN = 831_427_200.0  # 1996-05-07
 STEP = 1800.0
 FIRST = 17_760  # before it Victoria's columns are constant
-REFERENCE, CALM, AFTER = 1344, 672, 336  # rows: 28, 14 and 7 days
+REFERENCE, CALM, AFTER = 1344, 600, 336  # rows: 28, 12.5 and 7 days; calm is no whole number of weeks
+APART = 672  # rows between starts
 
 
 @dataclass(frozen=True, slots=True)
 class Electricity:
-    """28 days of reference, 14 days as they were, then 7 days with the drift; `start` is a row.
+    """28 days of reference, 12.5 days as they were, then 7 days with the drift; `start` is a row.
 
     permutation: the columns of the two states are exchanged. filtering: only half-hours of high demand arrive.
     class-prior: four in five of the half-hours whose price fell are lost. label-swap: the labels turn round; it cannot
@@ -80,7 +81,7 @@ def _design(inputs: Floats) -> Floats:
 def corpus(path: Path) -> list[Electricity]:
     """Every kind of drift at starts two weeks apart."""
     rows = len(read(str(path))[1])
-    starts = range(FIRST, rows - REFERENCE - CALM - AFTER, CALM)
+    starts = range(FIRST, rows - REFERENCE - CALM - AFTER, APART)
     return [Electricity(str(path), kind, start) for kind in KINDS for start in starts]
 
 

@@ -34,7 +34,7 @@ def evidently(columns, at, until, strict):
                 small_is_drift = "p_value" in metric["metric_name"]
                 beyond.append(limit / max(value, 1e-300) if small_is_drift else value / limit)
         if 2 * sum(ratio >= strict for ratio in beyond) >= len(columns):
-            alarms.append(stop - 1)
+            alarms.append(int(stop) - 1)
     return alarms
 
 
@@ -113,9 +113,10 @@ def main():
             with np.load(asked["path"]) as kept:
                 columns = {name: kept[name] for name in kept.files if name not in ("at", "until")}
                 answer = {"alarms": run(columns, kept["at"], int(kept["until"]), asked["strict"])}
+            text = json.dumps(answer)
         except Exception as problem:
-            answer = {"error": f"{type(problem).__name__}: {problem}"}
-        print(json.dumps(answer), file=answers, flush=True)
+            text = json.dumps({"error": f"{type(problem).__name__}: {problem}"})
+        print(text, file=answers, flush=True)
 
 
 if __name__ == "__main__":
