@@ -19,7 +19,14 @@ from monitor.core.events import Floats, Ints
 FEWEST = 100  # points of a reference
 FITTED = 0.6  # of the reference, when the rest is to say what the fit is worth
 HALF_DAY = 43200.0
+SETTLING = 200  # points after which lags have forgotten their start
 POOLED = 16_384  # rows up to which the series of a rule are replayed together
+SILENT = 1e300  # the height of a threshold that nothing reaches
+LINEAR = "bets grow linearly, because its dependence is too much for the others"
+TOO_DEPENDENT = (
+    "Its own reference would have paged too often at thirty times the threshold, so a slow change cannot be told from "
+    "its ordinary course"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +89,25 @@ def _one(reference: Reference, terms: Terms) -> Armed | str:
     seen = fit_seen(points, raw, terms.tolerance, terms.spread)
     if (seen.raw if seen.inner is None else seen.inner).constant:
         return "The reference holds one value only, or nearly so; there is no spread to judge a change by."
-    why, found = "", None
-    for linear in (False, True):
-        tried = with_linear_bets(seen) if linear else seen
-        found = _height([_later(reference, tried, terms)], [reference.rate], np.ones(1), terms)
-        if found is not None:
-            why = "bets grow linearly, because its dependence is too much for the others; " if linear else ""
-            seen = tried
-            break
-    if found is None:
-        return (
-            "Its own reference would have paged too often at thirty times the threshold: it depends on its past for "
-            "longer than the reference can show, so a change cannot be told from its ordinary course."
-        )
     outliers = fit_outliers(points)
+    seen, found, why = _with_height(reference, seen, terms)
+    if found is None and outliers is None:
+        return f"{TOO_DEPENDENT}, and so many of its values are equal that none stands out."
     level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
     tau = autocorrelation_time(level, seen.predictor.phi)
     ends = (float(points.clock[0]), float(points.clock[-1]))
     moments = (float(level.mean()), float(level.std()), tau) if len(level) else (0.0, 0.0, 1.0)
-    return Armed(seen, outliers, reference.rate, found, points.n, *ends, *moments, why)
+    height = SILENT if found is None else found
+    return Armed(seen, outliers, reference.rate, height, points.n, *ends, *moments, why)
+
+
+def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, float | None, str]:
+    """The bets that its own reference lets pass, and how high the threshold has to be; None: none does."""
+    for tried, why in ((seen, ""), (with_linear_bets(seen), LINEAR)):
+        found = _height([_later(reference, tried, terms)], [reference.rate], np.ones(1), terms)
+        if found is not None:
+            return tried, found, why
+    return seen, None, f"{TOO_DEPENDENT}: only what is sudden is found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +122,13 @@ class Later:
 def _later(reference: Reference, seen: Seen, terms: Terms) -> Later:
     points, raw = reference.points, None if reference.blocks is None else reference.blocks.cells
     cut = int(points.n * FITTED)
-    early = fit_seen(points.take(slice(0, cut)), raw, terms.tolerance, terms.spread, form=seen.predictor)
+    early = fit_seen(points.take(slice(0, cut)), raw, terms.tolerance, terms.spread, form=seen)
     if seen.linear:
         early = with_linear_bets(early)
     late = points.take(slice(cut, None))
     lags = np.zeros(ORDER)
     if early.inner is not None:
-        _, lags = early.left(points.take(slice(max(cut - ORDER, 0), cut)), lags)
+        _, lags = early.left(points.take(slice(max(cut - SETTLING, 0), cut)), lags)
     cells, _ = early.cells(late, lags)
     return Later(late.clock, cells, early.table)
 
@@ -155,6 +162,7 @@ def _aligned(later: list[Later]) -> tuple[Ints, Cube]:
 
 def _together(references: list[Reference], places: list[int], made: list[Armed | str], terms: Terms) -> None:
     """Raise the thresholds of series that page too often together, though none does alone."""
+    places = [i for i in places if isinstance(m := made[i], Armed) and m.height < SILENT]
     armed = [m for i in places if isinstance(m := made[i], Armed)]
     later = [_later(reference, a.seen, terms) for reference, a in zip(references, armed, strict=True)]
     if len(np.unique(np.concatenate([x.clock for x in later]))) > POOLED:

@@ -79,6 +79,9 @@ def fit_outliers(points: Points) -> Outliers | None:
     ordered = np.sort(points.value)
     centre = float(ordered[len(ordered) // 2])
     width = 1.4826 * float(np.median(np.abs(points.value - centre)))
+    if width <= 1e-12 * abs(centre):  # half of all values are equal
+        low, high = np.quantile(points.value, [0.05, 0.95])
+        width = float(high - low) / 3.29
     if not np.isfinite(width) or width <= 1e-12 * abs(centre):
         return None
     u = np.clip((points.value - centre) / width, -WIDE, WIDE)

@@ -108,7 +108,7 @@ class Pool:
         for w in watched:
             i, at = self._places[w.key], rows.searchsorted(w.looks.points.rows)
             cells[at, i] = w.looks.cells + self._offsets[i]
-            due[at, i] = np.minimum(w.looks.waited * (self._shares[i] / PERIOD), CAP) / self._heights[i]
+            due[at, i] = self._released(w) / (self._heights[i] * w.looks.worn[0])
         sudden, slow = self._outliers(watched), self._shifts(watched, rows, cells, due)
         latched = {hit.key: hit.row for hit in slow}
         sudden = [hit for hit in sudden if hit.row < latched.get(hit.key, hit.row + 1)]
@@ -117,6 +117,10 @@ class Pool:
         for hit in slow:
             hit.series.latch(hit.clock)
         return sudden + slow
+
+    def _released(self, w: Watched) -> Floats:
+        """The part of a period's budget that the time each point has waited gives to its series."""
+        return np.minimum(w.looks.waited * (self._shares[self._places[w.key]] / PERIOD), CAP)
 
     def _shifts(self, watched: list[Watched], rows: Ints, cells: Ints, due: Floats) -> list[Hit]:
         found: list[Hit] = []
@@ -137,8 +141,8 @@ class Pool:
         """The first point of each series at which the outlier arm pages: it pages once a day."""
         found = []
         for w in watched:
-            released = np.minimum(w.looks.waited * (self._shares[self._places[w.key]] / PERIOD), CAP)
-            over = np.flatnonzero(w.looks.odds * released >= 1.0 / self._outlier)
+            stakes = self._released(w) / w.looks.worn[1]
+            over = np.flatnonzero(w.looks.odds * stakes >= 1.0 / self._outlier)
             if len(over):
                 place = int(over[0])
                 row = int(w.looks.points.rows[place])

@@ -103,15 +103,18 @@ def load_seen(saved: Any) -> Seen:
     return Seen(load_cells(saved["raw"]), load_predictor(saved["predictor"]), inner, *saved["head"])
 
 
-def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float, form: Predictor | None = None) -> Seen:
+def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float, form: Seen | None = None) -> Seen:
     """The view that a reference asks for. `raw`: the cells its blocks were scored by, None for single values.
 
-    `form` is a predictor whose form is taken over; only its coefficients are fitted.
+    `form` is a view whose form is taken over; only its numbers are fitted.
     """
     blocks = raw is not None
     cells = fit_cells(points.value) if raw is None else raw
     scores = points.score if blocks else cells.scores()[cells.of(points.value)]
-    made = choose(scores, points.at) if form is None else fit(scores, points.at, form.shape, len(form.phi))
+    if form is None:
+        made = choose(scores, points.at)
+    else:
+        made = fit(scores, points.at, form.predictor.shape, len(form.predictor.phi))
     rest = scores - made.expected(slots(points.at))
     left, _ = made.innovations(rest, np.zeros(ORDER))
     tau = _remaining(left)

@@ -18,6 +18,9 @@ from monitor.core.events import Floats, Ints
 
 COLLECTING, WATCHING, LATCHED, REFUSED, DISABLED = "collecting", "watching", "latched", "refused", "disabled"
 HALF, FULL, AGAIN = 7 * DAY, 14 * DAY, 28 * DAY  # of a reference collected live; AGAIN: a refused one is looked at anew
+SURE = 20  # points since a page that say where a series is
+DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm after each page of late
+FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
 RECENT = 64  # points at hand for the evidence
 
@@ -28,19 +31,20 @@ Singles = npt.NDArray[np.float32]
 class Looks:
     """What a series shows the pool of some points: cells, the outlier arm's odds, the time each point has waited.
 
-    `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
+    `worn`: how many times dearer a page of each arm is than at first. `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
     """
 
     points: Points
     cells: Ints
     odds: Floats
     waited: Floats
+    worn: tuple[Floats, Floats]
     levels: Singles
     past: Ints
 
 
 class BudgetSeries:
-    """`share` is 1/2 while the reference is younger than 14 days."""
+    """`share` of the budget: half for a reference of a week, all of it for two weeks, in proportion between."""
 
     def __init__(self) -> None:
         self.restart()
@@ -53,6 +57,7 @@ class BudgetSeries:
         self.blocks: Blocks | None = None
         self.since = np.nan  # clock of the last point; NaN: the next one releases nothing
         self.paged = -np.inf  # clock of the last page of either arm
+        self.strain = 0.0  # pages of late, a week ago by half, two weeks ago by a quarter
         self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
         self._lags: Floats = np.zeros(ORDER)
         self._carried: Floats = fresh()
@@ -84,7 +89,7 @@ class BudgetSeries:
                 self.collector = None
             return
         self.state, self.note, self.armed = WATCHING, "", made
-        self.share = 1.0 if complete else 0.5
+        self.share = min((made.last - made.first) / (0.99 * FULL), 1.0)
         self.blocks = None if blocks is None else Blocks(blocks.cells, blocks.length, blocks.fewest)
         if complete:
             self.collector = None
@@ -117,30 +122,47 @@ class BudgetSeries:
         self._values, self._cells = levels[-RECENT:], past[-RECENT:]
         if self.state == LATCHED:
             self._look_after(points)
+        waited = np.maximum(waited, 0.0)
         odds = np.where(points.clock < self.paged + MUTE, 0.0, odds)
-        return Looks(points, cells, odds, np.maximum(waited, 0.0), levels, past)
+        return Looks(points, cells, odds, waited, self._worn(points.clock), levels, past)
 
     def _odds(self, points: Points) -> tuple[Floats, Floats]:
         outliers = self.armed.outliers if self.armed is not None else None
         return (np.zeros(points.n), self._carried) if outliers is None else outliers.odds(points, self._carried)
 
+    def _worn(self, clock: Floats) -> tuple[Floats, Floats]:
+        """How many times dearer a page is than at first: a reference that was left behind vouches for less."""
+        weeks = np.minimum(np.maximum((clock - self.paged) / HALF, 0.0), FADED).astype(np.int64)
+        strains = [self.strain * 0.5**k for k in range(FADED + 1)]
+        shift, outlier = (np.array([dearer**strain for strain in strains])[weeks] for dearer in DEARER)
+        return shift, outlier
+
+    def _page(self, clock: float) -> None:
+        weeks = int(min(max((clock - self.paged) / HALF, 0.0), FADED))
+        self.strain = min(self.strain * 0.5**weeks + 1.0, WORST)
+        self.paged = clock
+
     def latch(self, clock: float) -> None:
         """The shift arm has paged: nothing more of it for a day. What is still collected is no reference any more."""
         self.collector = None
-        self.state, self.paged, self._after = LATCHED, clock, np.zeros(5)
+        self._page(clock)
+        self.state, self._after = LATCHED, np.zeros(5)
 
     def mute(self, clock: float) -> None:
         """The outlier arm has paged: one page a day."""
-        self.paged = clock
+        self._page(clock)
 
     def rearm(self) -> None:
-        """Watch again from nothing, by the reference there was."""
+        """Watch again by the reference there was. What has stood since the page is not reported again as it is.
+
+        A page before the reference was complete has spoiled what was collected: that begins anew.
+        """
         if self.state == DISABLED and self.armed is None:
             self.restart()
         elif self.state in (LATCHED, DISABLED):
-            self.state, self.note = WATCHING, ""
-            self.since, self.paged = np.nan, -np.inf
-            self.offset, self.ratio = 0.0, 1.0
+            self.state, self.since, self.note = WATCHING, np.nan, ""
+            self._settle()
+            self.paged = -np.inf
             if self.share < 1.0:
                 self.collector = Collector()
 
@@ -157,12 +179,18 @@ class BudgetSeries:
         """A day after a page: if things are as before, by the reference; if not, by where they are now."""
         assert self.armed is not None
         outliers, n = self.armed.outliers, self._after[0]
-        if n < 20 or (outliers is None and not self._returned()):
+        if n < SURE or (outliers is None and not self._returned()):
             self.paged, self._after = clock - MUTE / 2, np.zeros(5)  # look again in half a day
             return
         self.state, self.since, self.note = WATCHING, np.nan, ""
-        offset, ratio = self._moved()
-        near = abs(offset) < max(0.3, 3 * float(np.sqrt(self.armed.tau / n))) and 0.6 < ratio < 1.6
+        self._settle()
+
+    def _settle(self) -> None:
+        """Go on from where the series has been since the page, if that is known, and is not the reference."""
+        assert self.armed is not None
+        outliers, n = self.armed.outliers, self._after[0]
+        offset, ratio = self._moved() if n >= SURE else (0.0, 1.0)
+        near = abs(offset) < max(0.3, 3 * float(np.sqrt(self.armed.tau / max(n, 1)))) and 0.6 < ratio < 1.6
         unit = 0.0 if outliers is None else self.armed.sd / outliers.width
         self.offset, self.ratio = (0.0, 1.0) if near else (offset * unit, ratio if self.blocks is None else 1.0)
         if not near:
@@ -216,7 +244,7 @@ class BudgetSeries:
         return {
             "state": self.state,
             "note": self.note,
-            "numbers": np.array([self.share, self.since, self.paged, self.offset, self.ratio]),
+            "numbers": np.array([self.share, self.since, self.paged, self.offset, self.ratio, self.strain]),
             "collector": None if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else save_armed(self.armed),
             "blocks": None if self.blocks is None else self.blocks.save(),
@@ -227,7 +255,7 @@ class BudgetSeries:
 
     def load(self, saved: Any) -> None:
         self.state, self.note = saved["state"], saved["note"]
-        self.share, self.since, self.paged, self.offset, self.ratio = saved["numbers"].tolist()
+        self.share, self.since, self.paged, self.offset, self.ratio, self.strain = saved["numbers"].tolist()
         self.collector = None
         if saved["collector"] is not None:
             self.collector = Collector()
