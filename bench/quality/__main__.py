@@ -37,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if asked.short:
         return short_form(asked.jobs)
     size = Size().scaled(asked.scale)
-    results = run_parts(asked.results, size, asked.data, asked.jobs, _watch, asked.parts.split(","))
+    results = run_parts(asked.results, size, asked.data, asked.jobs, _watch, asked.parts.split(","), asked.again)
     write(results, asked.out, f"python -m bench.quality --scale {asked.scale:g}")
     return 0
 
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         "--results", type=Path, default=Path("build/quality"), help="where rows are kept, a file a part"
     )
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts to run (default: all that are not kept)")
+    parser.add_argument("--again", metavar="NAME", help="of --parts, make the rows of systems called NAME… anew")
     parser.add_argument("--scale", type=float, default=1.0, help="how many of the streams (default 1: all)")
     data = os.environ.get("OVERLOOP_BENCH_DATA")
     parser.add_argument(

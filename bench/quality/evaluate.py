@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,40 @@ Watch = Callable[[str, Iterable[tuple[Job, Found]], int], Iterable[tuple[Job, Fo
 
 
 def run_parts(
-    folder: Path, size: Size, data: Path | None, processes: int, watch: Watch, parts: Sequence[str] = PARTS
+    folder: Path,
+    size: Size,
+    data: Path | None,
+    processes: int,
+    watch: Watch,
+    parts: Sequence[str] = PARTS,
+    again: str | None = None,
 ) -> list[Result]:
-    """The results of all parts. Those whose file is in `folder` already are read from it."""
+    """The results of all parts. Those whose file is in `folder` already are read from it; but of `parts`, the rows of
+    systems whose name begins with `again` are made anew: the others need not be run for each change of one."""
     found: list[Result] = []
     for part in PARTS:
         path = folder / f"{part}.ndjson"
-        if path.exists():
-            found += load(path)
+        kept = load(path) if path.exists() else None
+        run = partial(_run, part, processes, watch)
+        if kept is not None and (again is None or part not in parts):
+            found += kept
         elif part in parts:
-            run = partial(_run, part, processes, watch)
-            made = _equal(size, found, run) if part == "equal" else run(jobs(part, size, data))
+            if part == "equal":
+                made = _equal(size, found, run)
+            elif again is not None and kept is not None:
+                others = [result for result in kept if not result.system.startswith(again)]
+                made = [*run(only(jobs(part, size, data), again)), *others]
+            else:
+                made = run(jobs(part, size, data))
             save(made, path)
             found += made
     return found
+
+
+def only(todo: Sequence[Job], name: str) -> list[Job]:
+    """The same jobs for the systems whose name begins with `name`."""
+    less = [replace(job, systems=tuple(s for s in job.systems if s.name.startswith(name))) for job in todo]
+    return [job for job in less if job.systems]
 
 
 def _equal(size: Size, found: list[Result], run: Callable[[Sequence[Job]], list[Result]]) -> list[Result]:
@@ -44,7 +65,7 @@ def _equal(size: Size, found: list[Result], run: Callable[[Sequence[Job]], list[
         targets[family] = max(calibrate.FLOOR, realised.value if realised else calibrate.FLOOR)
     picked = calibrate.chosen(run(list(calibrate.sweep(size))), targets)
     told = [
-        Result("chosen", family, "", name, 0.0, False, 0, 0, 0, 0, [], [], 0, None,
+        Result("chosen", family, "", name, 0.0, False, 0, 0, 0, 0, [], [], 0, None, True,
                {"value": value, "rate": rate, "target": targets[family]})
         for (family, name), (value, rate) in picked.items()
     ]  # fmt: skip

@@ -31,11 +31,12 @@ class Result:
     delays_seconds: list[float]
     alarms: int
     why: str | None
+    watched: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, part: str, group: str, row: Row, extra: dict[str, Any] | None = None) -> Result:
-        return cls(part, group, alarms=row.alarms, why=row.why, extra=extra or {}, **row.to_json())
+        return cls(part, group, alarms=row.alarms, why=row.why, watched=row.watched, extra=extra or {}, **row.to_json())
 
 
 def save(results: Iterable[Result], path: Path) -> None:
@@ -60,13 +61,13 @@ class Table:
         self.systems = list(dict.fromkeys(system for _, system in self.cells))
 
     def false(self, group: str, system: str) -> Rate | None:
-        """False pages a week over all streams that were watched."""
-        watched = [r for r in self.cells.get((group, system), []) if not r.refused]
+        """False pages a week over all streams that were watched, be it in part."""
+        watched = [r for r in self.cells.get((group, system), []) if r.watched]
         return rate([r.false_pages for r in watched], [r.weeks for r in watched]) if watched else None
 
     def alarms(self, group: str, system: str) -> float:
         """Alarms a week before de-duplication."""
-        watched = [r for r in self.cells.get((group, system), []) if not r.refused]
+        watched = [r for r in self.cells.get((group, system), []) if r.watched]
         weeks = sum(r.weeks for r in watched)
         return sum(r.alarms for r in watched) / weeks if weeks else float("nan")
 

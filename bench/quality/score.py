@@ -23,10 +23,12 @@ class Alarm:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a system said about a stream. `refused`: why it did not watch, if it did not."""
+    """What a system said about a stream. `refused`: why it did not watch, if it did not; `watched`: it did in part, and
+    what it says counts."""
 
     alarms: list[Alarm] = field(default_factory=list)
     refused: str | None = None
+    watched: bool = False
 
 
 class Tally:
@@ -49,7 +51,8 @@ class Row:
     """One system on one stream. Delays: one a change, in their order; a missed change counts as its horizon.
 
     `weeks` is the time after the reference in which nothing changes (until the first change): what false pages are
-    counted over. `alarms` is what the system said in all, before de-duplication.
+    counted over. A refused system may be `watched` in part: then its pages count like others'. `alarms` is what the
+    system said in all, before de-duplication.
     """
 
     stream: str
@@ -64,6 +67,7 @@ class Row:
     delays_seconds: list[float]
     alarms: int = 0
     why: str | None = None
+    watched: bool = True
     page_rows: list[int] = field(default_factory=list)  # the events at which pages went out
 
     def to_json(self) -> dict[str, Any]:
@@ -104,6 +108,7 @@ def score(stream: str, system: str, truth: Truth, tally: Tally, outcome: Outcome
         delays_seconds=[seconds for _, _, seconds in found],
         alarms=sum(alarm.at >= truth.reference_until for alarm in outcome.alarms),
         why=outcome.refused,
+        watched=outcome.refused is None or outcome.watched,
         page_rows=[page.index for page in sent],
     )
 

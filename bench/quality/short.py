@@ -35,7 +35,7 @@ def broken(results: Sequence[Result]) -> list[str]:
             )
         if refused > 0.2 * of:
             said.append(f"{family}: {refused} of {of} streams were refused, at most one in five may be.")
-    watched = [r for r in results if r.part == "null" and not r.refused]
+    watched = [r for r in results if r.part == "null" and r.watched]
     weeks = sum(r.weeks for r in watched)
     pooled = sum(r.false_pages for r in watched) / weeks if weeks else float("inf")
     if pooled > BUDGET:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.quality import short
 from bench.quality.calibrate import GRIDS, chosen, families
-from bench.quality.evaluate import run_parts
+from bench.quality.evaluate import only, run_parts
 from bench.quality.page import write
 from bench.quality.plan import PARTS, Size, jobs
 from bench.quality.results import Result, Table, load, save
+from bench.quality.score import Row
 from bench.quality.streams.drawn import CHANGES, FAMILIES
 from bench.quality.svg import Mark, dots
 
@@ -50,11 +52,14 @@ def test_rows_are_kept_and_read_back(tmp_path: Path) -> None:
 
 
 def test_refused_streams_have_no_exposure_and_are_counted() -> None:
-    table = Table([result("null", "iid", false_pages=2), result("null", "iid", refused=True)], "null")
+    table = Table([result("null", "iid", false_pages=2), result("null", "iid", refused=True, watched=False)], "null")
     rate = table.false("iid", "overloop")
     assert rate is not None
     assert (rate.count, rate.exposure) == (2, 10.0)
     assert table.refused("iid", "overloop") == (1, 2)
+    partly = Table([result("null", "iid", refused=True, false_pages=3)], "null").false("iid", "overloop")
+    assert partly is not None
+    assert (partly.count, partly.exposure) == (3, 10.0)
 
 
 def test_the_most_lenient_threshold_that_keeps_the_rate_is_chosen() -> None:
@@ -87,6 +92,20 @@ def test_an_evaluation_goes_on_where_it_was_interrupted_and_writes_its_page(tmp_
     assert "Not run: streams without a change, 200,000 values a week;" in text
     for picture in (tmp_path / "page").glob("*.svg"):
         ET.fromstring(picture.read_text())
+
+
+def test_rows_of_one_system_are_made_anew_and_the_others_kept(tmp_path: Path) -> None:
+    old = [result("fault", "constant", system=name, stream="old") for name in ("overloop", "river-adwin")]
+    save(old, tmp_path / "fault.ndjson")
+
+    def watch(part: str, results: Any, count: int) -> Any:
+        return [(job, [Row("new", s.name, 1.0, False, 0, 0, 0, 0, [], [])]) for job in asked for s in job.systems]
+
+    asked = only(jobs("fault", Size(), None), "overloop")
+    assert {s.name for job in asked for s in job.systems} == {"overloop"}
+    got = run_parts(tmp_path, Size(), None, 1, watch, ["fault"], "overloop")
+    assert {(r.stream, r.system) for r in got} == {("new", "overloop"), ("old", "river-adwin")}
+    assert load(tmp_path / "fault.ndjson") == got
 
 
 def test_a_picture_is_well_formed_and_has_a_mark_for_each_figure() -> None:

@@ -35,6 +35,7 @@ rules:
 """
 DEFAULT = '{shift: "inputs.*"}'
 CLOSE_AFTER = DAY
+ONLY_SUDDEN = "only what is sudden is found"  # how the product says that it refuses to watch for slow shifts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class OverloopRun:
         self.alarms: list[Alarm] = []
         self.due: dict[str, float] = {}  # incident -> when it is closed
         self.models: dict[str, None] = {}
-        self.refusals: dict[str, str | None] = {}  # by model, as of the end of the reference
+        self.refusals: dict[str, tuple[str, bool] | None] = {}  # by model, as of the end of the reference
 
     def feed(self, batch: Batch, first: int) -> None:
         self.models[batch.model] = None
@@ -130,11 +131,15 @@ class OverloopRun:
             self.due[id_] = at + CLOSE_AFTER
 
     def finish(self) -> Outcome:
-        """A stream counts as refused if nothing of it was watched when its reference ended, and no page came later."""
-        why = next((text for text in self.refusals.values() if text), None)
+        """A stream counts as refused if no series was watched for slow shifts when its reference ended. What is said
+        about it all the same (sudden things; later, when a refused series was looked at again) counts too."""
         broken = next((text for name in self.models if (text := _failure(self._describe(name)))), None)
-        silent = not self.alarms and self.refusals and all(self.refusals.values())
-        return Outcome(self.alarms, broken or (why if silent else None))
+        said = list(self.refusals.values())
+        told = [refusal for refusal in said if refusal is not None]
+        if broken is None and (not said or len(told) < len(said)):
+            return Outcome(self.alarms)
+        watched = bool(self.alarms) or any(watched for _, watched in told)
+        return Outcome(self.alarms, broken or told[0][0], watched)
 
     def _describe(self, model: str) -> dict[str, Any]:
         part = self.rehearsal.bank.models[model]
@@ -145,9 +150,15 @@ def _failure(described: dict[str, Any]) -> str | None:
     return "; ".join(described["failed"].values()) or None
 
 
-def _refusal(described: dict[str, Any]) -> str | None:
-    """Why no series of the rule is watched, in the product's own words; None if one is."""
+def _refusal(described: dict[str, Any]) -> tuple[str, bool] | None:
+    """Why no series of the rule is watched for slow shifts, in the product's own words, and whether they are watched
+    for anything at all. None if one is."""
     rows = [row for key, about in described.items() if key != "failed" for row in about.get("references", ())]
-    if not rows or any(row["state"] not in ("refused", "disabled") for row in rows):
+    if not rows or any(row["state"] not in ("refused", "disabled") and not _only_sudden(row) for row in rows):
         return None
-    return str(rows[0].get("refused") or rows[0]["state"])
+    watched = any(row["state"] not in ("refused", "disabled") for row in rows)
+    return str(rows[0].get("refused") or rows[0].get("chosen") or rows[0]["state"]), watched
+
+
+def _only_sudden(row: dict[str, Any]) -> bool:
+    return ONLY_SUDDEN in row.get("chosen", "")
