@@ -282,7 +282,8 @@ def _missing(results: Sequence[Result]) -> str:
     said = f"Not run: {'; '.join(lacking)}.\n\n" if lacking else ""
     return f"""## What this page does not have
 
-{said}No ablation: the detector has no switches for its parts, so they cannot be taken away one by one.
+{said}No ablation: of the detector's parts only the tolerance can be switched off by a rule (it is in the tables above);
+the others have no switches.
 
 """
 
@@ -293,5 +294,18 @@ def _versions() -> str:
     apart = ", ".join(packages[0].replace("==", " ") for packages in PACKAGES.values())
     return f"""## Versions and seeds
 
-overloop {monitor.__version__}, Python {platform.python_version()}, {told}; apart: {apart}. The streams of a table have
-the seeds 0, 1, 2, …; a stream is a function of its family, change, rate and seed alone."""
+overloop {monitor.__version__}, Python {platform.python_version()}, {told}; apart: {apart}.
+The streams of a table have the seeds 0, 1, 2, …; a stream is a function of its family, change, rate and seed alone.
+
+## Run it, and add to it
+
+- `make bench-quality` runs everything and writes this page; rows are kept in `build/quality`, a file a part, so that it
+  can be interrupted. `--scale 0.1` runs a tenth of the streams. `--parts null --again overloop` makes the rows of one
+  system anew. `--data PATH` (or `$OVERLOOP_BENCH_DATA`) is a folder with `electricity.csv.gz` and `nab/`.
+- `python -m bench.quality.environments` makes the environments of the libraries.
+- `python -m bench.quality --short` takes a few minutes, has fixed seeds, and fails when the budget does not hold.
+- `python -m bench.quality --streams PATH --json OUT` runs your own streams: a folder each, with `events.ndjson` (the
+  native event schema, in time order) and `truth.json`: `{{"reference_until": T, "null": true}}` or
+  `{{"reference_until": T, "changes": [T1], "horizon": "1d"}}`.
+- A stream is one class with `name`, `truth` and `batches()` (`bench/quality/stream.py`); a system is one with `name`
+  and `start()` (`bench/quality/systems/base.py`)."""
