@@ -36,6 +36,8 @@ def _guarded(key: Key, stream: Stream, systems: Sequence[System]) -> tuple[Key, 
         return key, run_stream(stream, systems)
     except ValueError as problem:
         return key, str(problem)
+    except Exception as problem:  # hours of other streams are not lost to one of them
+        return key, f"{type(problem).__name__}: {problem}."
 
 
 def run_all(work: Iterable[tuple[Key, Stream, Sequence[System]]], jobs: int) -> Iterator[tuple[Key, Found]]:

@@ -65,7 +65,8 @@ class Electricity:
         columns = {f"inputs.{name}": values[i, kept] for i, name in enumerate(INPUTS)}
         if self.kind == "label-swap":
             columns = {"inputs.error": self._errors(inputs, up, rows, after)}
-        return cut("electricity", BEGIN + STEP * rows[kept], columns)
+        at: Floats = BEGIN + STEP * rows[kept].astype(np.float64)
+        return cut("electricity", at, columns)
 
     def _errors(self, inputs: Floats, up: Bools, rows: np.ndarray, after: Bools) -> Floats:
         fitted = np.arange(self.start - REFERENCE, self.start)
@@ -75,7 +76,8 @@ class Electricity:
 
 
 def _design(inputs: Floats) -> Floats:
-    return np.asarray(np.column_stack([*inputs, np.ones(inputs.shape[1])]))
+    made: Floats = np.column_stack([*inputs, np.ones(inputs.shape[1])])
+    return made
 
 
 def corpus(path: Path) -> list[Electricity]:

@@ -33,7 +33,7 @@ def stochastic_volatility(draw: Generator, n: int, phi: float = 0.98, spread: fl
 
 def student(draw: Generator, n: int, degrees: float = 3.0) -> Floats:
     """Student's t with variance one."""
-    return draw.standard_t(degrees, n) * np.sqrt((degrees - 2) / degrees)
+    return np.asarray(draw.standard_t(degrees, n) * np.sqrt((degrees - 2) / degrees))
 
 
 def daily(days: Floats, phase: float = 0.0) -> Floats:
