@@ -76,8 +76,7 @@ class Electricity:
 
 
 def _design(inputs: Floats) -> Floats:
-    made: Floats = np.column_stack([*inputs, np.ones(inputs.shape[1])])
-    return made
+    return np.array([*inputs, np.ones(inputs.shape[1])], dtype=np.float64).T
 
 
 def corpus(path: Path) -> list[Electricity]:
