@@ -19,6 +19,7 @@ from monitor.core.events import Floats
 
 SPAN = 4 * 3600.0  # seconds that the means look back
 WIDE = 6.0  # robust standard deviations to which values are cut when the predictor is fitted
+DISTINCT = 8  # values of a column of which one can be an outlier
 HUGE = 1e12
 
 
@@ -75,8 +76,10 @@ def fresh() -> Floats:
 
 
 def fit_outliers(points: Points) -> Outliers | None:
-    """The outlier arm of a reference; None where values have no spread, or so many ties that none stands out."""
+    """The outlier arm of a reference; None where values have no spread, or are too few to stand out."""
     ordered = np.sort(points.value)
+    if 1 + np.count_nonzero(np.diff(ordered)) < DISTINCT:
+        return None
     centre = float(ordered[len(ordered) // 2])
     width = 1.4826 * float(np.median(np.abs(points.value - centre)))
     if width <= 1e-12 * abs(centre):  # half of all values are equal

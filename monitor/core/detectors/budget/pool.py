@@ -18,6 +18,7 @@ from monitor.core.detectors.keyed import Key
 from monitor.core.events import Floats, Ints
 
 EXPLAINED = 0.9  # of the sum of masses: the series that hold it are the explanation
+RARE = 2500.0  # odds under which no point is an outlier, however few there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,11 @@ class Pool:
         for w in watched:
             i, at = self._places[w.key], rows.searchsorted(w.looks.points.rows)
             cells[at, i] = w.looks.cells + self._offsets[i]
-            due[at, i] = self._released(w) / (self._heights[i] * w.looks.worn[0])
-        sudden, slow = self._outliers(watched), self._shifts(watched, rows, cells, due)
+            due[at, i] = self._released(w.key, w.looks) / (self._heights[i] * w.looks.worn[0])
+        sudden = self._outliers(watched)
+        for hit in sudden:
+            self._wear(hit, rows, due)
+        slow = self._shifts(watched, rows, cells, due)
         latched = {hit.key: hit.row for hit in slow}
         sudden = [hit for hit in sudden if hit.row < latched.get(hit.key, hit.row + 1)]
         for hit in sudden:
@@ -118,21 +122,30 @@ class Pool:
             hit.series.latch(hit.clock)
         return sudden + slow
 
-    def _released(self, w: Watched) -> Floats:
+    def _wear(self, hit: Hit, rows: Ints, due: Floats) -> None:
+        """Make pages of the shift arm dearer behind one of the outlier arm."""
+        i, later = self._places[hit.key], slice(hit.place + 1, None)
+        points = hit.looks.points.take(later)
+        worn = hit.series.worn(points.clock, hit.clock)[0]
+        due[rows.searchsorted(points.rows), i] = self._released(hit.key, hit.looks)[later] / (self._heights[i] * worn)
+
+    def _released(self, key: Key, looks: Looks) -> Floats:
         """The part of a period's budget that the time each point has waited gives to its series."""
-        return np.minimum(w.looks.waited * (self._shares[self._places[w.key]] / PERIOD), CAP)
+        return np.minimum(looks.waited * (float(self._shares[self._places[key]]) / PERIOD), CAP)
 
     def _shifts(self, watched: list[Watched], rows: Ints, cells: Ints, due: Floats) -> list[Hit]:
         found: list[Hit] = []
-        start = 0
-        while start < len(rows):
-            page = self._recursion.run(self._table, cells[start:], due[start:], 1.0 / self._shift)
+        silent = len(self._table) - 1
+        while len(rows):
+            page = self._recursion.run(self._table, cells, due, 1.0 / self._shift)
             if page is None:
                 break
-            start += page.row + 1
-            hits = self._explain(page, watched, int(rows[start - 1]))
+            hits = self._explain(page, watched, int(rows[page.row]))
             places = np.array([self._places[hit.key] for hit in hits], dtype=np.int64)
-            cells[start:, places], due[start:, places] = len(self._table) - 1, 0.0
+            rows, cells, due = rows[page.row + 1 :], cells[page.row + 1 :], due[page.row + 1 :]
+            cells[:, places], due[:, places] = silent, 0.0
+            left = (cells != silent).any(axis=1)  # blocks count rows with a value of a series that is watched
+            rows, cells, due = rows[left], cells[left], due[left]
             self._recursion.forget(places)
             found += hits
         return found
@@ -141,8 +154,8 @@ class Pool:
         """The first point of each series at which the outlier arm pages: it pages once a day."""
         found = []
         for w in watched:
-            stakes = self._released(w) / w.looks.worn[1]
-            over = np.flatnonzero(w.looks.odds * stakes >= 1.0 / self._outlier)
+            stakes = self._released(w.key, w.looks) / w.looks.worn[1]
+            over = np.flatnonzero((w.looks.odds * stakes >= 1.0 / self._outlier) & (w.looks.odds >= RARE))
             if len(over):
                 place = int(over[0])
                 row = int(w.looks.points.rows[place])

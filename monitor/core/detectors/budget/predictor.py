@@ -15,6 +15,7 @@ DAY = 86400.0
 SLOTS = 288  # five-minute slots of a day
 FOLD = DAY / 2
 GAIN = 0.004  # of log loss below which the simpler model is kept
+PRICE = 2.0  # log loss of all values that a lag must save beyond that
 PER_PARAMETER = 40  # effective values of the reference for each parameter
 ORDER = 3  # lags at most
 CLIP = 4.0  # standard deviations of the residual beyond which a lag counts no more
@@ -116,6 +117,7 @@ def choose(values: Floats, times: Floats) -> Predictor:
         for order in range(ORDER + 1):
             loss, tau = _judge(rest, order)
             allowed = len(values) / tau / PER_PARAMETER
+            loss += order * PRICE / len(values)
             if loss < best - GAIN and (shape.parameters == 1 or shape.parameters <= allowed):
                 best, found = loss, (shape, order)
     return fit(values, times, *found)

@@ -18,8 +18,10 @@ from monitor.core.events import Floats, Ints
 
 COLLECTING, WATCHING, LATCHED, REFUSED, DISABLED = "collecting", "watching", "latched", "refused", "disabled"
 HALF, FULL, AGAIN = 7 * DAY, 14 * DAY, 28 * DAY  # of a reference collected live; AGAIN: a refused one is looked at anew
+FLAT = 0.05  # of its spread in the reference: what moves no more cannot be watched for further change
 SURE = 20  # points since a page that say where a series is
 DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm after each page of late
+NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio")
 FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
 RECENT = 64  # points at hand for the evidence
@@ -31,7 +33,8 @@ Singles = npt.NDArray[np.float32]
 class Looks:
     """What a series shows the pool of some points: cells, the outlier arm's odds, the time each point has waited.
 
-    `worn`: how many times dearer a page of each arm is than at first. `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
+    `worn`: how many times dearer a page of each arm is than at first.
+    `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
     """
 
     points: Points
@@ -57,6 +60,7 @@ class BudgetSeries:
         self.blocks: Blocks | None = None
         self.since = np.nan  # clock of the last point; NaN: the next one releases nothing
         self.paged = -np.inf  # clock of the last page of either arm
+        self.muted = -np.inf  # clock up to which the outlier arm says nothing more
         self.strain = 0.0  # pages of late, a week ago by half, two weeks ago by a quarter
         self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
         self._lags: Floats = np.zeros(ORDER)
@@ -123,24 +127,30 @@ class BudgetSeries:
         if self.state == LATCHED:
             self._look_after(points)
         waited = np.maximum(waited, 0.0)
-        odds = np.where(points.clock < self.paged + MUTE, 0.0, odds)
-        return Looks(points, cells, odds, waited, self._worn(points.clock), levels, past)
+        odds = np.where(points.clock < self.muted, 0.0, odds)
+        return Looks(points, cells, odds, waited, self.worn(points.clock), levels, past)
 
     def _odds(self, points: Points) -> tuple[Floats, Floats]:
         outliers = self.armed.outliers if self.armed is not None else None
         return (np.zeros(points.n), self._carried) if outliers is None else outliers.odds(points, self._carried)
 
-    def _worn(self, clock: Floats) -> tuple[Floats, Floats]:
-        """How many times dearer a page is than at first: a reference that was left behind vouches for less."""
-        weeks = np.minimum(np.maximum((clock - self.paged) / HALF, 0.0), FADED).astype(np.int64)
-        strains = [self.strain * 0.5**k for k in range(FADED + 1)]
+    def worn(self, clock: Floats, page: float | None = None) -> tuple[Floats, Floats]:
+        """How many times dearer a page is than at first: a reference that was left behind vouches for less.
+
+        `page`: as if the series had paged at that time.
+        """
+        strain, paged = (self.strain, self.paged) if page is None else (self._strained(page), page)
+        weeks = np.minimum(np.maximum((clock - paged) / HALF, 0.0), FADED).astype(np.int64)
+        strains = [strain * 0.5**k for k in range(FADED + 1)]
         shift, outlier = (np.array([dearer**strain for strain in strains])[weeks] for dearer in DEARER)
         return shift, outlier
 
+    def _strained(self, page: float) -> float:
+        weeks = int(min(max((page - self.paged) / HALF, 0.0), FADED))
+        return float(min(self.strain * 0.5**weeks + 1.0, WORST))
+
     def _page(self, clock: float) -> None:
-        weeks = int(min(max((clock - self.paged) / HALF, 0.0), FADED))
-        self.strain = min(self.strain * 0.5**weeks + 1.0, WORST)
-        self.paged = clock
+        self.strain, self.paged, self.muted = self._strained(clock), clock, clock + MUTE
 
     def latch(self, clock: float) -> None:
         """The shift arm has paged: nothing more of it for a day. What is still collected is no reference any more."""
@@ -157,12 +167,12 @@ class BudgetSeries:
 
         A page before the reference was complete has spoiled what was collected: that begins anew.
         """
+        self.muted = -np.inf
         if self.state == DISABLED and self.armed is None:
             self.restart()
         elif self.state in (LATCHED, DISABLED):
             self.state, self.since, self.note = WATCHING, np.nan, ""
             self._settle()
-            self.paged = -np.inf
             if self.share < 1.0:
                 self.collector = Collector()
 
@@ -179,7 +189,7 @@ class BudgetSeries:
         """A day after a page: if things are as before, by the reference; if not, by where they are now."""
         assert self.armed is not None
         outliers, n = self.armed.outliers, self._after[0]
-        if n < SURE or (outliers is None and not self._returned()):
+        if n < SURE or self._moved()[1] < FLAT or (outliers is None and not self._returned()):
             self.paged, self._after = clock - MUTE / 2, np.zeros(5)  # look again in half a day
             return
         self.state, self.since, self.note = WATCHING, np.nan, ""
@@ -207,7 +217,7 @@ class BudgetSeries:
         unit = self.armed.sd / outliers.width
         mean = self.offset + self.ratio * (rest / n)
         wide = self.ratio * float(np.sqrt(max(rest2 / n - (rest / n) ** 2, 0.0)))
-        return (mean / unit, max(wide / unit, 0.05)) if unit > 0 else (0.0, 1.0)
+        return (mean / unit, wide / unit) if unit > 0 else (0.0, 1.0)
 
     def _returned(self) -> bool:
         """Whether the second half day after a page looks like the reference, for a series that cannot be moved."""
@@ -244,7 +254,7 @@ class BudgetSeries:
         return {
             "state": self.state,
             "note": self.note,
-            "numbers": np.array([self.share, self.since, self.paged, self.offset, self.ratio, self.strain]),
+            "numbers": np.array([getattr(self, name) for name in NUMBERS]),
             "collector": None if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else save_armed(self.armed),
             "blocks": None if self.blocks is None else self.blocks.save(),
@@ -255,7 +265,8 @@ class BudgetSeries:
 
     def load(self, saved: Any) -> None:
         self.state, self.note = saved["state"], saved["note"]
-        self.share, self.since, self.paged, self.offset, self.ratio, self.strain = saved["numbers"].tolist()
+        for name, value in zip(NUMBERS, saved["numbers"].tolist(), strict=True):
+            setattr(self, name, value)
         self.collector = None
         if saved["collector"] is not None:
             self.collector = Collector()

@@ -10,6 +10,7 @@ import numpy as np
 from monitor.core.events import Floats
 
 KEPT = 32
+NARROWEST = 0.05  # scale of a tail, in robust standard deviations: ties at the end of a reference have none
 SHAPE = 0.25  # of the generalised Pareto tail: heavier than a normal, so that it vouches for less
 
 
@@ -45,8 +46,8 @@ def fit_tails(values: Floats) -> Tails:
 
 
 def _rounded(distances: Floats) -> Floats:
-    """To float32 and back: so they are kept, and a restored series must not differ."""
-    return distances.astype(np.float32).astype(np.float64)
+    """Up to the next float32: so they are kept, and a value equal to the extreme is not beyond it."""
+    return np.nextafter(distances.astype(np.float32), np.float32(np.inf)).astype(np.float64)
 
 
 def _tail(distance: Floats, extremes: Floats, n: int) -> Floats:
@@ -58,7 +59,7 @@ def _tail(distance: Floats, extremes: Floats, n: int) -> Floats:
     out[far] = (len(extremes) - extremes.searchsorted(d, side="left") + 1) / (n + 1)
     excess = float((extremes[1:] - extremes[0]).mean()) * (1 - SHAPE) if len(extremes) > 1 else 0.0
     extreme = float(extremes[-1])
-    scale = max(excess + SHAPE * (extreme - float(extremes[0])), 1e-9 * abs(extreme), 1e-300)
+    scale = max(excess + SHAPE * (extreme - float(extremes[0])), NARROWEST)
     beyond = d > extreme
     with np.errstate(over="ignore"):
         out[far[beyond]] = (1 + SHAPE * (d[beyond] - extreme) / scale) ** (-1 / SHAPE) / (n + 1)

@@ -237,10 +237,11 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             entry = self._entries.entries[key]
             row: dict[str, Any] = {"column": column, "segment": segment, "version": version, "state": entry.state}
             if entry.armed is not None:
-                row |= describe_armed(entry.armed, self._pool.delays(key)) | {"now": self._pool.now(key)}
+                row |= describe_armed(entry.armed, self._pool.delays(key))
+                row |= {"share": entry.share, "now": self._pool.now(key)}
             elif entry.state == REFUSED:
                 row["refused"] = entry.note
-            elif entry.collector is not None:
+            if entry.collector is not None:
                 row["collected"] = entry.collector.seen
             rows.append(row)
         return rows
