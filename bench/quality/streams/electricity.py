@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.quality.stream import DAY, WEEK, Truth, cut
-from monitor.core.events import Batch, Bools, Floats
+from monitor.core.events import Batch, Bools, Floats, Ints
 
 INPUTS = ("nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
 KINDS = ("none", "permutation", "filtering", "class-prior", "label-swap")
@@ -68,11 +68,11 @@ class Electricity:
         at: Floats = BEGIN + STEP * rows[kept].astype(np.float64)
         return cut("electricity", at, columns)
 
-    def _errors(self, inputs: Floats, up: Bools, rows: np.ndarray, after: Bools) -> Floats:
+    def _errors(self, inputs: Floats, up: Bools, rows: Ints, after: Bools) -> Floats:
         fitted = np.arange(self.start - REFERENCE, self.start)
         weights, *_ = np.linalg.lstsq(_design(inputs[:, fitted]), np.where(up[fitted], 1.0, -1.0), rcond=None)
         wrong = (_design(inputs[:, rows]) @ weights > 0) != (up[rows] ^ after)
-        return wrong.astype(float)
+        return np.where(wrong, 1.0, 0.0)
 
 
 def _design(inputs: Floats) -> Floats:
