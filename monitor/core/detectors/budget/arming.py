@@ -23,6 +23,7 @@ SETTLING = 200  # points after which lags have forgotten their start
 POOLED = 16_384  # rows up to which the series of a rule are replayed together
 SILENT = 1e300  # the height of a threshold that nothing reaches
 LINEAR = "bets grow linearly, because its dependence is too much for the others"
+TOGETHER = "the columns of this rule would page too often together even at thirty times the threshold"
 TOO_DEPENDENT = (
     "Its own reference would have paged too often at thirty times the threshold, so a slow change cannot be told from "
     "its ordinary course"
@@ -73,41 +74,40 @@ class Armed:
 
 def arm(references: list[Reference], terms: Terms) -> list[Armed | str]:
     """For each reference what is watched, or why nothing is: a whole sentence."""
-    made: list[Armed | str] = [_one(reference, terms) for reference in references]
-    good = [i for i, m in enumerate(made) if isinstance(m, Armed)]
-    if len(good) > 1:
-        _together([references[i] for i in good], good, made, terms)
-    return made
+    both = [_one(reference, terms) for reference in references]
+    _together(both, terms)
+    return [made for made, _ in both]
 
 
-def _one(reference: Reference, terms: Terms) -> Armed | str:
+def _one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | None]:
     points = reference.points
     if points.n < FEWEST:
         unit = "blocks of five minutes" if reference.blocks is not None else "values"
-        return f"The reference holds {points.n} {unit}; at least {FEWEST} are needed."
+        return f"The reference holds {points.n} {unit}; at least {FEWEST} are needed.", None
     raw = None if reference.blocks is None else reference.blocks.cells
     seen = fit_seen(points, raw, terms.tolerance, terms.spread)
     if (seen.raw if seen.inner is None else seen.inner).constant:
-        return "The reference holds one value only, or nearly so; there is no spread to judge a change by."
+        return "The reference holds one value only, or nearly so; there is no spread to judge a change by.", None
     outliers = fit_outliers(points)
-    seen, found, why = _with_height(reference, seen, terms)
+    seen, later, found, why = _with_height(reference, seen, terms)
     if found is None and outliers is None:
-        return f"{TOO_DEPENDENT}, and so many of its values are equal that none stands out."
+        return f"{TOO_DEPENDENT}, and so many of its values are equal that none stands out.", None
     level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
     tau = autocorrelation_time(level, seen.predictor.phi)
     ends = (float(points.clock[0]), float(points.clock[-1]))
     moments = (float(level.mean()), float(level.std()), tau) if len(level) else (0.0, 0.0, 1.0)
     height = SILENT if found is None else found
-    return Armed(seen, outliers, reference.rate, height, points.n, *ends, *moments, why)
+    return Armed(seen, outliers, reference.rate, height, points.n, *ends, *moments, why), later
 
 
-def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, float | None, str]:
+def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, Later | None, float | None, str]:
     """The bets that its own reference lets pass, and how high the threshold has to be; None: none does."""
     for tried, why in ((seen, ""), (with_linear_bets(seen), LINEAR)):
-        found = _height([_later(reference, tried, terms)], [reference.rate], np.ones(1), terms)
+        later = _later(reference, tried, terms)
+        found = _height([later], [reference.rate], np.ones(1), terms)
         if found is not None:
-            return tried, found, why
-    return seen, None, f"{TOO_DEPENDENT}: only what is sudden is found"
+            return tried, later, found, why
+    return seen, None, None, f"{TOO_DEPENDENT}: only what is sudden is found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +160,15 @@ def _aligned(later: list[Later]) -> tuple[Ints, Cube]:
     return matrix, table
 
 
-def _together(references: list[Reference], places: list[int], made: list[Armed | str], terms: Terms) -> None:
+def _together(both: list[tuple[Armed | str, Later | None]], terms: Terms) -> None:
     """Raise the thresholds of series that page too often together, though none does alone."""
-    places = [i for i in places if isinstance(m := made[i], Armed) and m.height < SILENT]
-    armed = [m for i in places if isinstance(m := made[i], Armed)]
-    later = [_later(reference, a.seen, terms) for reference, a in zip(references, armed, strict=True)]
-    if len(np.unique(np.concatenate([x.clock for x in later]))) > POOLED:
+    found = [(i, made, later) for i, (made, later) in enumerate(both) if isinstance(made, Armed) and later is not None]
+    if len(found) < 2 or len(np.unique(np.concatenate([later.clock for _, _, later in found]))) > POOLED:
         return
-    found = _height(later, [a.rate for a in armed], np.array([a.height for a in armed]), terms)
-    for i, a in zip(places, armed, strict=True):
-        if found is None:
-            made[i] = "The columns of this rule would page too often together even at thirty times the threshold."
-        elif found > 1:
-            made[i] = replace(a, height=a.height * found)
+    own = np.array([made.height for _, made, _ in found])
+    more = _height([later for _, _, later in found], [made.rate for _, made, _ in found], own, terms)
+    for i, made, later in found:
+        if more is None:
+            both[i] = replace(made, height=SILENT, why=TOGETHER), later
+        elif more > 1:
+            both[i] = replace(made, height=made.height * more), later

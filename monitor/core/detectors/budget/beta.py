@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from monitor.core.detectors.budget.normal import ndtri
+
 _TINY = 1e-300
 
 
@@ -20,14 +22,16 @@ def betaincinv(a: float, b: float, p: float) -> float:
     """The x with `betainc(a, b, x) == p`, for a, b > 0 and 0 < p < 1: Newton's steps kept inside a bracket."""
     a, b, p = float(a), float(b), float(p)
     low, high = 0.0, 1.0
-    x = min(max(a / (a + b), 1e-12), 1.0 - 1e-12)
+    mean = a / (a + b)  # start where a normal distribution of the same moments has its quantile
+    x = mean + float(ndtri(p)) * math.sqrt(mean * (1 - mean) / (a + b + 1))
+    x = x if 0.0 < x < 1.0 else mean
     for _ in range(200):
         off = betainc(a, b, x) - p
         low, high = (x, high) if off < 0 else (low, x)
         slope = math.exp(_log_front(a, b, x)) / (x * (1.0 - x))
         step = x - off / slope if slope > 1e-290 else -1.0
         after = step if low < step < high else (low + high) / 2.0
-        if abs(after - x) <= 1e-15 * x:
+        if abs(after - x) <= 1e-14 * x:
             return after
         x = after
     return x
@@ -49,7 +53,7 @@ def _fraction(a: float, b: float, x: float) -> float:
             d, c = 1.0 / _safe(1.0 + term * d), _safe(1.0 + term / c)
             change = d * c
             value *= change
-        if abs(change - 1.0) < 3e-16:
+        if abs(change - 1.0) < 1e-15:
             break
     return value
 
