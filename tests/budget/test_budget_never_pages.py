@@ -61,7 +61,7 @@ def test_all_missing_from_the_start(player: Make) -> None:
 
 
 def test_nineteen_of_twenty_columns_absent(player: Make) -> None:
-    columns = {f"inputs.c{i}": normal(i, 14 * DAY) for i in range(20)}
+    columns = {f"inputs.c{i}": normal(i, 7 * DAY - 20) for i in range(20)}
     watched = reference(player, columns)
     found = a_year(watched, {"inputs.c0": normal(99, 60 * DAY)})
     assert [f for f in found if f.evidence.statistic == "shift: e-detector"] == []

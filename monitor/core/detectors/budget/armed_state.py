@@ -14,16 +14,12 @@ _NUMBERS = ("rate", "height", "first", "last", "mean", "sd", "tau")
 
 
 def save_armed(armed: Armed) -> Any:
-    return {
-        "seen": armed.seen.save(),
-        "outliers": None if armed.outliers is None else armed.outliers.save(),
-        "numbers": np.array([getattr(armed, name) for name in _NUMBERS]),
-        "n": armed.n,
-        "why": armed.why,
-    }
+    outliers = None if armed.outliers is None else armed.outliers.save()
+    return [armed.seen.save(), outliers, np.array([getattr(armed, name) for name in _NUMBERS]), armed.n, armed.why]
 
 
 def load_armed(saved: Any) -> Armed:
-    outliers = None if saved["outliers"] is None else load_outliers(saved["outliers"])
-    numbers = dict(zip(_NUMBERS, saved["numbers"].tolist(), strict=True))
-    return Armed(seen=load_seen(saved["seen"]), outliers=outliers, n=saved["n"], why=saved["why"], **numbers)
+    seen, outliers, told, n, why = saved
+    numbers = dict(zip(_NUMBERS, told.tolist(), strict=True))
+    views = None if outliers is None else load_outliers(outliers)
+    return Armed(seen=load_seen(seen), outliers=views, n=n, why=why, **numbers)

@@ -53,11 +53,14 @@ class Cells:
         return np.asarray(-np.diff(density) / np.diff(ndtr(edges)))
 
     def save(self) -> Any:
-        return {"cuts": self.cuts, "ranks": np.round(2 * self.ranks).astype(np.int32), "n": self.n}
+        single = self.cuts.astype(np.float32)  # where cuts were rounded to it, four bytes hold one
+        cuts = single if np.array_equal(single.astype(np.float64), self.cuts) else self.cuts
+        return [cuts, np.round(2 * self.ranks).astype(np.int16 if 2 * self.n < 32768 else np.int32), self.n]
 
 
 def load_cells(saved: Any) -> Cells:
-    return Cells(saved["cuts"], saved["ranks"] / 2.0, saved["n"])
+    cuts, ranks, n = saved
+    return Cells(cuts.astype(np.float64), ranks / 2.0, n)
 
 
 def fit_cells(values: Floats) -> Cells:

@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.predictor import ORDER, SLOTS, Predictor, choose, load_predictor, slots
-from monitor.core.detectors.budget.tails import Tails, fit_tails, load_tails
+from monitor.core.detectors.budget.tails import Tails, fit_tails, load_tails, save_tails
 from monitor.core.events import Floats
 
 SPAN = 4 * 3600.0  # seconds that the means look back
@@ -60,14 +60,14 @@ class Outliers:
         return (left, recent[1:], rest - level[:-1]), after
 
     def save(self) -> Any:
-        head = [self.centre, self.width, self.fade]
-        return {"head": head, "predictor": self.predictor.save(), "tails": [tail.save() for tail in self.tails]}
+        head = np.array([self.centre, self.width, self.fade])
+        return [head, self.predictor.save(), save_tails(self.tails)]
 
 
 def load_outliers(saved: Any) -> Outliers:
-    centre, width, fade = saved["head"]
-    tails = tuple(load_tails(tail) for tail in saved["tails"])
-    return Outliers(centre, width, load_predictor(saved["predictor"]), fade, tails)
+    head, form, tails = saved
+    centre, width, fade = head.tolist()
+    return Outliers(centre, width, load_predictor(form), fade, load_tails(tails))
 
 
 def fresh() -> Floats:

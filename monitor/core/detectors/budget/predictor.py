@@ -81,8 +81,10 @@ class Predictor:
         return out, past[len(past) - ORDER :].copy()
 
     def save(self) -> Any:
-        head = [self.shape.harmonics, self.shape.weekend, self.clip]
-        return {"head": head, "coefficients": self.coefficients, "phi": list(self.phi)}
+        return [
+            [self.shape.harmonics, self.shape.weekend],
+            np.concatenate([self.coefficients, self.phi, [self.clip]]),
+        ]
 
 
 def predictor(shape: Shape, coefficients: Floats, phi: tuple[float, ...], clip: float) -> Predictor:
@@ -94,8 +96,10 @@ def predictor(shape: Shape, coefficients: Floats, phi: tuple[float, ...], clip: 
 
 
 def load_predictor(saved: Any) -> Predictor:
-    harmonics, weekend, clip = saved["head"]
-    return predictor(Shape(harmonics, weekend), saved["coefficients"], tuple(saved["phi"]), clip)
+    (harmonics, weekend), numbers = saved
+    shape = Shape(harmonics, weekend)
+    count = shape.parameters
+    return predictor(shape, numbers[:count], tuple(numbers[count:-1].tolist()), float(numbers[-1]))
 
 
 def fit(values: Floats, times: Floats, shape: Shape, order: int) -> Predictor:

@@ -94,13 +94,15 @@ class Seen:
 
     def save(self) -> Any:
         inner = None if self.inner is None else self.inner.save()
-        head = [self.blocks, self.n_eff, self.d, self.scale, self.spread, self.linear]
-        return {"raw": self.raw.save(), "predictor": self.predictor.save(), "inner": inner, "head": head}
+        head = np.array([self.blocks, self.n_eff, self.d, self.scale, self.spread, self.linear], dtype=np.float64)
+        return [self.raw.save(), self.predictor.save(), inner, head]
 
 
 def load_seen(saved: Any) -> Seen:
-    inner = None if saved["inner"] is None else load_cells(saved["inner"])
-    return Seen(load_cells(saved["raw"]), load_predictor(saved["predictor"]), inner, *saved["head"])
+    raw, form, inner, head = saved
+    blocks, n_eff, d, scale, spread, linear = head.tolist()
+    left = None if inner is None else load_cells(inner)
+    return Seen(load_cells(raw), load_predictor(form), left, bool(blocks), n_eff, d, scale, spread, bool(linear))
 
 
 def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float, form: Seen | None = None) -> Seen:
@@ -122,9 +124,18 @@ def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float,
     width = 1.0 if blocks else float(left.std()) or 1.0
     open_ = max(0.0, 1.0 - sum(made.phi))
     scale = open_ * level / width
-    inner = None if made.idle and not blocks else fit_cells(left)
+    inner = None if made.idle and not blocks else _rounded(fit_cells(left))
     d = drift(tolerance) * (scale if inner is not None else 1.0)
     return Seen(cells, made, inner, blocks, points.n / tau, d, scale, spread)
+
+
+def _rounded(cells: Cells) -> Cells:
+    """Cuts of innovations as float32: so they are kept."""
+    return replace(cells, cuts=np.unique(cells.cuts.astype(np.float32)).astype(np.float64)) if _apart(cells) else cells
+
+
+def _apart(cells: Cells) -> bool:
+    return len(np.unique(cells.cuts.astype(np.float32))) == len(cells.cuts)
 
 
 def with_linear_bets(seen: Seen) -> Seen:

@@ -24,7 +24,7 @@ DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm 
 NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio")
 FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
-RECENT = 64  # points at hand for the evidence
+RECENT = 32  # points at hand for the evidence
 
 Singles = npt.NDArray[np.float32]
 

@@ -1,4 +1,7 @@
-"""How unusual a value is at the ends of a reference: 32 exact values at each, a generalised Pareto tail beyond."""
+"""How unusual a value is at the ends of a reference: its 32 most extreme values, a generalised Pareto tail beyond.
+
+Of the 32 values at each end those of 13 ranks are kept; a value between two of them has the rank of the lower one.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ import numpy as np
 
 from monitor.core.events import Floats
 
-KEPT = 32
+RANKS = (32, 25, 20, 16, 13, 10, 8, 6, 5, 4, 3, 2, 1)  # 1 is the extreme
 NARROWEST = 0.05  # scale of a tail, in robust standard deviations: ties at the end of a reference have none
 SHAPE = 0.25  # of the generalised Pareto tail: heavier than a normal, so that it vouches for less
 
 
 @dataclass(frozen=True, slots=True)
 class Tails:
-    """`low` and `high` are distances from `centre` downwards and upwards, ascending, the last one the extreme."""
+    """`low` and `high`: distances from `centre` of the kept ranks, ascending, then the scale beyond the extreme."""
 
     centre: float
     low: Floats
@@ -27,40 +30,54 @@ class Tails:
         """The smaller of both one-sided tail probabilities, where it can be small at all; 1 elsewhere."""
         return np.minimum(_tail(values - self.centre, self.high, self.n), _tail(self.centre - values, self.low, self.n))
 
-    def save(self) -> Any:
-        ends = np.concatenate([self.low, self.high]).astype(np.float32)
-        return {"centre": self.centre, "ends": ends, "n": self.n}
+    def numbers(self) -> Floats:
+        """Everything but `n`, all of it float32."""
+        return np.concatenate([[self.centre], self.low, self.high])
 
 
-def load_tails(saved: Any) -> Tails:
-    low, high = np.split(saved["ends"].astype(np.float64), 2)
-    return Tails(saved["centre"], low, high, saved["n"])
+def tails_of(numbers: Floats, n: int) -> Tails:
+    """From `Tails.numbers`."""
+    low, high = np.split(np.asarray(numbers[1:], dtype=np.float64), 2)
+    return Tails(float(numbers[0]), low, high, n)
 
 
 def fit_tails(values: Floats) -> Tails:
-    """Tails of a reference; distances are kept to float32."""
+    """Tails of a reference of at least 32 values, kept to float32."""
     ordered = np.sort(values)
-    centre = float(ordered[len(ordered) // 2])
-    kept = min(KEPT, len(ordered))
-    return Tails(centre, _rounded(centre - ordered[:kept][::-1]), _rounded(ordered[-kept:] - centre), len(ordered))
+    centre = float(np.float32(ordered[len(ordered) // 2]))
+    return Tails(centre, _end(centre - ordered[::-1]), _end(ordered - centre), len(ordered))
 
 
-def _rounded(distances: Floats) -> Floats:
-    """Up to the next float32: so they are kept, and a value equal to the extreme is not beyond it."""
-    return np.nextafter(distances.astype(np.float32), np.float32(np.inf)).astype(np.float64)
+def _end(distances: Floats) -> Floats:
+    last = distances[-RANKS[0] :]
+    excess = float((last[1:] - last[0]).mean()) * (1 - SHAPE)
+    scale = max(excess + SHAPE * float(last[-1] - last[0]), NARROWEST)
+    kept = np.append(last[[RANKS[0] - rank for rank in RANKS]], scale).astype(np.float32)
+    # up to the next float32, so that a value equal to the extreme is not beyond it
+    return np.nextafter(kept, np.float32(np.inf)).astype(np.float64)
 
 
-def _tail(distance: Floats, extremes: Floats, n: int) -> Floats:
-    far = np.flatnonzero(distance > extremes[0])
+def _tail(distance: Floats, end: Floats, n: int) -> Floats:
+    extremes, scale = end[:-1], float(end[-1])
     out = np.ones(len(distance))
+    far = np.flatnonzero(distance > extremes[0])
     if not len(far):
         return out
     d = distance[far]
-    out[far] = (len(extremes) - extremes.searchsorted(d, side="left") + 1) / (n + 1)
-    excess = float((extremes[1:] - extremes[0]).mean()) * (1 - SHAPE) if len(extremes) > 1 else 0.0
-    extreme = float(extremes[-1])
-    scale = max(excess + SHAPE * (extreme - float(extremes[0])), NARROWEST)
-    beyond = d > extreme
+    out[far] = np.array(RANKS)[extremes.searchsorted(d, side="left") - 1] / (n + 1)
+    beyond = d > extremes[-1]
     with np.errstate(over="ignore"):
-        out[far[beyond]] = (1 + SHAPE * (d[beyond] - extreme) / scale) ** (-1 / SHAPE) / (n + 1)
+        out[far[beyond]] = (1 + SHAPE * (d[beyond] - float(extremes[-1])) / scale) ** (-1 / SHAPE) / (n + 1)
     return out
+
+
+def save_tails(tails: tuple[Tails, ...]) -> Any:
+    return {
+        "numbers": np.concatenate([tail.numbers() for tail in tails]).astype(np.float32),
+        "n": [tail.n for tail in tails],
+    }
+
+
+def load_tails(saved: Any) -> tuple[Tails, ...]:
+    parts = np.split(saved["numbers"].astype(np.float64), len(saved["n"]))
+    return tuple(tails_of(part, n) for part, n in zip(parts, saved["n"], strict=True))
