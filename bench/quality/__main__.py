@@ -37,7 +37,10 @@ def main(words: Sequence[str] | None = None) -> int:
     if asked.short:
         return short_form(asked.jobs)
     size = Size().scaled(asked.scale)
-    results = run_parts(asked.results, size, asked.data, asked.jobs, _watch, asked.parts.split(","), asked.again)
+    try:
+        results = run_parts(asked.results, size, asked.data, asked.jobs, _watch, asked.parts.split(","), asked.again)
+    except ValueError as problem:
+        _parser().error(str(problem))
     write(results, asked.out, f"python -m bench.quality --scale {asked.scale:g}")
     return 0
 

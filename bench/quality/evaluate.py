@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 
 from bench.quality import calibrate
 from bench.quality.plan import PARTS, Job, Size, jobs
-from bench.quality.results import Result, Table, load, save
+from bench.quality.results import Result, Table, line, load, save
 from bench.quality.run import Found, run_all
 from bench.quality.score import Row
 from bench.quality.streams.nab import Nab
@@ -29,12 +30,14 @@ def run_parts(
     again: str | None = None,
 ) -> list[Result]:
     """The results of all parts. Those whose file is in `folder` already are read from it; but of `parts`, the rows of
-    systems whose name begins with `again` are made anew: the others need not be run for each change of one."""
+    systems whose name begins with `again` are made anew: the others need not be run for each change of one. A part that
+    was interrupted goes on where it was, so do not change the code before it is done. Raises ValueError."""
     found: list[Result] = []
     for part in PARTS:
         path = folder / f"{part}.ndjson"
         kept = load(path) if path.exists() else None
-        run = partial(_run, part, processes, watch)
+        journal = folder / f"{part}.partial"
+        run = partial(_run, journal, processes, watch)
         if kept is not None and (again is None or part not in parts):
             found += kept
         elif part in parts:
@@ -46,6 +49,7 @@ def run_parts(
             else:
                 made = run(jobs(part, size, data))
             save(made, path)
+            journal.unlink(missing_ok=True)
             found += made
     return found
 
@@ -59,6 +63,8 @@ def only(todo: Sequence[Job], name: str) -> list[Job]:
 def _equal(size: Size, found: list[Result], run: Callable[[Sequence[Job]], list[Result]]) -> list[Result]:
     """Sweep, choose, and run what was chosen."""
     table = Table(found, "null")
+    if not table.groups:
+        raise ValueError("Equal rates need the part `null` first.")
     targets = {}
     for family in calibrate.families():
         realised = table.false(family, "overloop")
@@ -72,15 +78,28 @@ def _equal(size: Size, found: list[Result], run: Callable[[Sequence[Job]], list[
     return [*told, *run(list(calibrate.equal(size, picked)))]
 
 
-def _run(part: str, processes: int, watch: Watch, todo: Sequence[Job]) -> list[Result]:
-    found: list[Result] = []
-    work = ((job, job.stream, job.systems) for job in todo)
-    for job, rows in watch(part, run_all(work, processes), len(todo)):
-        if isinstance(rows, str):
-            print(f"{job.stream.name}: {rows} It is left out.", file=sys.stderr)
-            continue
-        found += [Result.of(job.part, job.group, row, _extra(job, row)) for row in rows]
-    return found
+def _run(journal: Path, processes: int, watch: Watch, todo: Sequence[Job]) -> list[Result]:
+    """The results of all jobs in their order. Those in the journal are not run again; what is run is added to it."""
+    done: dict[str, list[Result]] = defaultdict(list)
+    for result in load(journal) if journal.exists() else ():
+        done[_key(result.part, result.group, result.stream)].append(result)
+    left = [job for job in todo if _key(job.part, job.group, job.stream.name) not in done]
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.open("a") as lines:
+        work = ((job, job.stream, job.systems) for job in left)
+        for job, rows in watch(journal.stem, run_all(work, processes), len(left)):
+            if isinstance(rows, str):
+                print(f"{job.stream.name}: {rows} It is left out.", file=sys.stderr)
+                continue
+            found = [Result.of(job.part, job.group, row, _extra(job, row)) for row in rows]
+            lines.write("".join(map(line, found)))
+            lines.flush()
+            done[_key(job.part, job.group, job.stream.name)] = found
+    return [result for job in todo for result in done[_key(job.part, job.group, job.stream.name)]]
+
+
+def _key(part: str, group: str, stream: str) -> str:
+    return f"{part}/{group}/{stream}"
 
 
 def _extra(job: Job, row: Row) -> dict[str, Any]:

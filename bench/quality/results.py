@@ -42,7 +42,11 @@ class Result:
 def save(results: Iterable[Result], path: Path) -> None:
     """One line a result."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(asdict(result)) + "\n" for result in results))
+    path.write_text("".join(map(line, results)))
+
+
+def line(result: Result) -> str:
+    return json.dumps(asdict(result)) + "\n"
 
 
 def load(path: Path) -> list[Result]:

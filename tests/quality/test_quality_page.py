@@ -94,17 +94,51 @@ def test_an_evaluation_goes_on_where_it_was_interrupted_and_writes_its_page(tmp_
         ET.fromstring(picture.read_text())
 
 
+def test_a_part_that_was_interrupted_goes_on_where_it_was(tmp_path: Path) -> None:
+    everything = jobs("fault", Size(), None)
+    ran: list[str] = []
+
+    def watch(part: str, results: Any, count: int) -> Any:
+        left = everything[len(ran) :]
+        assert count == len(left)
+        for job in left:
+            if len(ran) == 3:
+                raise KeyboardInterrupt
+            ran.append(job.group)
+            yield job, [Row(job.stream.name, "x", 1.0, False, 0, 0, 0, 0, [], [])]
+
+    with pytest.raises(KeyboardInterrupt):
+        run_parts(tmp_path, Size(), None, 1, watch, ["fault"])
+    count = len(ran)
+
+    def rest(part: str, results: Any, left: int) -> Any:
+        assert left == len(everything) - count
+        for job in everything[count:]:
+            yield job, [Row(job.stream.name, "x", 1.0, False, 0, 0, 0, 0, [], [])]
+
+    got = run_parts(tmp_path, Size(), None, 1, rest, ["fault"])
+    assert [r.group for r in got] == [job.group for job in everything]
+    assert [path.name for path in tmp_path.iterdir()] == ["fault.ndjson"]
+
+
+def test_equal_rates_need_the_nulls(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="null"):
+        run_parts(tmp_path, Size(), None, 1, lambda part, results, count: [], ["equal"])
+
+
 def test_rows_of_one_system_are_made_anew_and_the_others_kept(tmp_path: Path) -> None:
     old = [result("fault", "constant", system=name, stream="old") for name in ("overloop", "river-adwin")]
     save(old, tmp_path / "fault.ndjson")
 
     def watch(part: str, results: Any, count: int) -> Any:
-        return [(job, [Row("new", s.name, 1.0, False, 0, 0, 0, 0, [], [])]) for job in asked for s in job.systems]
+        return [
+            (job, [Row(job.stream.name, s.name, 1.0, False, 0, 0, 0, 0, [], [])]) for job in asked for s in job.systems
+        ]
 
     asked = only(jobs("fault", Size(), None), "overloop")
     assert {s.name for job in asked for s in job.systems} == {"overloop"}
     got = run_parts(tmp_path, Size(), None, 1, watch, ["fault"], "overloop")
-    assert {(r.stream, r.system) for r in got} == {("new", "overloop"), ("old", "river-adwin")}
+    assert {(r.stream == "old", r.system) for r in got} == {(False, "overloop"), (True, "river-adwin")}
     assert load(tmp_path / "fault.ndjson") == got
 
 
