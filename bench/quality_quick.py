@@ -117,7 +117,7 @@ def main(streams: int) -> None:
     print("Delays on i.i.d. values, in values")
     for kind in ("0.5 sd", "1 sd", "2 sd", "variance x2", "variance /4"):
         for tolerance in (None, 0.0):
-            print(" ", delays(kind, tolerance, 2 * streams), flush=True)
+            print(" ", delays(kind, tolerance, streams), flush=True)
 
 
 if __name__ == "__main__":

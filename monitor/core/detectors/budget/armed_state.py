@@ -10,7 +10,7 @@ from monitor.core.detectors.budget.arming import Armed
 from monitor.core.detectors.budget.outliers import load_outliers
 from monitor.core.detectors.budget.seen import load_seen
 
-_NUMBERS = ("rate", "height", "first", "last", "mean", "sd", "tau")
+_NUMBERS = ("rate", "height", "first", "last", "mean", "sd", "tau", "wander")
 
 
 def save_armed(armed: Armed) -> Any:

@@ -21,6 +21,7 @@ FITTED = 0.6  # of the reference, when the rest is to say what the fit is worth
 HALF_DAY = 43200.0
 SETTLING = 200  # points after which lags have forgotten their start
 POOLED = 16_384  # rows up to which the series of a rule are replayed together
+NOTHING = (0.0, 0.0, 1.0, 1.0)
 SILENT = 1e300  # the height of a threshold that nothing reaches
 LINEAR = "bets grow linearly, because its dependence is too much for the others"
 TOGETHER = "the columns of this rule would page too often together even at thirty times the threshold"
@@ -69,6 +70,7 @@ class Armed:
     mean: float  # of the level: of values less their season
     sd: float
     tau: float  # autocorrelation time of the level
+    wander: float  # standard deviation of its means over half a day, in its own
     why: str
 
 
@@ -95,9 +97,18 @@ def _one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | None]
     level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
     tau = autocorrelation_time(level, seen.predictor.phi)
     ends = (float(points.clock[0]), float(points.clock[-1]))
-    moments = (float(level.mean()), float(level.std()), tau) if len(level) else (0.0, 0.0, 1.0)
+    moments = (float(level.mean()), float(level.std()), tau, _wander(level, reference.rate)) if len(level) else NOTHING
     height = SILENT if found is None else found
     return Armed(seen, outliers, reference.rate, height, points.n, *ends, *moments, why), later
+
+
+def _wander(level: Floats, rate: float) -> float:
+    size = max(int(rate * HALF_DAY / PERIOD), 1)
+    halves = len(level) // size
+    sd = float(level.std())
+    if halves < 3 or sd <= 0:
+        return 1.0
+    return float(level[: halves * size].reshape(halves, size).mean(axis=1).std()) / sd
 
 
 def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, Later | None, float | None, str]:

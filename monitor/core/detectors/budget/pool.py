@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from monitor.core.detectors.budget.arming import Armed
+from monitor.core.detectors.budget.arming import SILENT, Armed
 from monitor.core.detectors.budget.bets import WEIGHTS
 from monitor.core.detectors.budget.power import delay
 from monitor.core.detectors.budget.recursion import Cube, Page, Recursion
@@ -18,6 +18,10 @@ from monitor.core.detectors.keyed import Key
 from monitor.core.events import Floats, Ints
 
 EXPLAINED = 0.9  # of the sum of masses: the series that hold it are the explanation
+SHORT, STEEP = (
+    0.45,
+    3.0,
+)  # share of the budget under which a reference is short for slow changes; how fast they get dear
 RARE = 2500.0  # odds under which no point is an outlier, however few there are
 
 
@@ -93,7 +97,8 @@ class Pool:
         self._armed = [a for _, a in armed]
         scale = np.array([entries[key].share for key, _ in armed])
         self._shares = shares(np.array([a.rate for _, a in armed])) * scale
-        self._heights = np.array([a.height for _, a in armed])
+        short = np.maximum(SHORT / np.maximum(scale, 1e-3), 1.0) ** STEEP
+        self._heights = np.minimum(np.array([a.height for _, a in armed]) * short, SILENT)
         tables = [a.seen.table for _, a in armed]
         self._offsets = np.cumsum([0, *(len(t) for t in tables)])[: len(tables)].astype(np.int64)
         self._table = np.concatenate([*tables, np.ones((1, len(WEIGHTS)))])

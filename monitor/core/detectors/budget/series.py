@@ -200,7 +200,7 @@ class BudgetSeries:
         assert self.armed is not None
         outliers, n = self.armed.outliers, self._after[0]
         offset, ratio = self._moved() if n >= SURE else (0.0, 1.0)
-        near = abs(offset) < max(0.3, 3 * float(np.sqrt(self.armed.tau / max(n, 1)))) and 0.6 < ratio < 1.6
+        near = abs(offset) < max(0.3, 3 * self.armed.wander) and 0.6 < ratio < 1.6
         unit = 0.0 if outliers is None else self.armed.sd / outliers.width
         self.offset, self.ratio = (0.0, 1.0) if near else (offset * unit, ratio if self.blocks is None else 1.0)
         if not near:
@@ -223,7 +223,7 @@ class BudgetSeries:
         """Whether the second half day after a page looks like the reference, for a series that cannot be moved."""
         offset, ratio = self._moved()
         assert self.armed is not None
-        return abs(offset) < max(0.3, 3 * float(np.sqrt(self.armed.tau / self._after[0]))) and 0.6 < ratio < 1.6
+        return abs(offset) < max(0.3, 3 * self.armed.wander) and 0.6 < ratio < 1.6
 
     def _look_after(self, points: Points) -> None:
         armed = self.armed
