@@ -105,8 +105,8 @@ def load_predictor(saved: Any) -> Predictor:
 def fit(values: Floats, times: Floats, shape: Shape, order: int) -> Predictor:
     """The predictor of a given form, by least squares."""
     rows = design(shape)[slots(times)]
-    coefficients = _solve(rows.T @ rows, rows.T @ values)
-    rest = values - rows @ coefficients
+    coefficients = _solve(_gram(rows, rows), _dot(rows, values))
+    rest = values - _times(rows, coefficients)
     clip = CLIP * float(rest.std()) or 1.0
     return predictor(shape, coefficients, autoregression(rest, order, clip), clip)
 
@@ -154,12 +154,12 @@ def _out_of_fold(values: Floats, rows: Matrix, folds: Ints) -> Floats:
     """What the profile leaves of each fold when it is fitted on all the others."""
     last = np.flatnonzero(np.diff(folds, append=folds[-1] + 1))
     pieces = [slice(a, b + 1) for a, b in zip([0, *(last[:-1] + 1).tolist()], last.tolist(), strict=True)]
-    gram, moment = rows.T @ rows, rows.T @ values
+    gram, moment = _gram(rows, rows), _dot(rows, values)
     rest = np.empty(len(values))
     for piece in pieces:
         part = rows[piece]
-        fitted = _solve(gram - part.T @ part, moment - part.T @ values[piece])
-        rest[piece] = values[piece] - part @ fitted
+        fitted = _solve(gram - _gram(part, part), moment - _dot(part, values[piece]))
+        rest[piece] = values[piece] - _times(part, fitted)
     return rest
 
 
@@ -178,8 +178,21 @@ def autoregression(rest: Floats, order: int, clip: float) -> tuple[float, ...]:
         return ()
     past = np.clip(rest, -clip, clip)
     columns = np.column_stack([past[order - k : len(past) - k] for k in range(1, order + 1)])
-    phi = _solve(columns.T @ columns, columns.T @ past[order:])
+    phi = _solve(_gram(columns, columns), _dot(columns, past[order:]))
     return tuple(phi.tolist())
+
+
+def _gram(left: Matrix, right: Matrix) -> Matrix:
+    """Sums of products, not by BLAS: those depend on how many threads it has."""
+    return np.asarray(np.einsum("ij,ik->jk", left, right))
+
+
+def _dot(rows: Matrix, values: Floats) -> Floats:
+    return np.asarray(np.einsum("ij,i->j", rows, values))
+
+
+def _times(rows: Matrix, coefficients: Floats) -> Floats:
+    return np.asarray(np.einsum("ij,j->i", rows, coefficients))
 
 
 def _solve(gram: Matrix, moment: Floats) -> Floats:
