@@ -37,7 +37,10 @@ Grid = Callable[[float], System]
 # From lenient to strict: the value of the one parameter that says how much evidence is asked for.
 GRIDS: Mapping[str, tuple[Grid, tuple[float, ...]]] = {
     "river-adwin": (lambda v: River("adwin", (("delta", v),)), tuple(10.0**-e for e in (0.5, 1, 2, 4, 8, 16, 32, 64))),
-    "river-pagehinkley": (lambda v: River("pagehinkley", (("threshold", v),)), (12, 25, 50, 75, 100, 200, 400, 1600)),
+    "river-pagehinkley": (
+        lambda v: River("pagehinkley", (("threshold", v),)),
+        (12, 25, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1600),
+    ),
     "river-kswin": (lambda v: River("kswin", (("alpha", v),)), (5e-3, 5e-4, 5e-5, 5e-6, 5e-7, 5e-8, 5e-9, 5e-12)),
     "three-sigma": (lambda v: ThreeSigma(k=v), (3, 3.5, 4, 4.5, 5, 6, 8, 12)),
 }

@@ -43,10 +43,10 @@ def delay(found: Delay | None) -> str:
 
 
 def precise_delay(found: Delay | None) -> str:
-    """The same with limits."""
-    return (
-        delay(found) if found is None or found.missed == 1.0 else f"{delay(found)} [{found.low:.1f}, {found.high:.1f}]"
-    )
+    """The same with limits, and the median."""
+    if found is None or found.missed == 1.0:
+        return delay(found)
+    return f"{delay(found)} [{found.low:.1f}, {found.high:.1f}], median {found.median:g}"
 
 
 def of(counts: tuple[int, int]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from monitor.core.columns import Columns
-from monitor.core.detectors.build import detector_watcher
+from monitor.core.detectors.build import allow, detector_watcher, page_budget
 from monitor.core.detectors.report import clean, is_old
 from monitor.core.events import Batch, Floats
 from monitor.core.findings import Evidence, Finding, Level
@@ -58,6 +58,7 @@ class ModelWatch:
         self.options: ModelOptions = book.options_for(self.name)
         pairs = book.rules_for(self.name)
         self.rules = {rule.key: rule for _, rule in pairs}
+        self._budgets = {r.key: page_budget(r, self.rules.values(), self.options.false_pages) for _, r in pairs}
         self.columns.configure(_column_settings([pack for pack, _ in pairs]))
         self._truthful = {key for key, rule in self.rules.items() if any(c.startswith("truth.") for c in reads(rule))}
         self._labels = {k for k, r in self.rules.items() if isinstance(r.form, Absent) and r.form.truth}
@@ -68,6 +69,8 @@ class ModelWatch:
                 self.watchers |= {key: kept[key]} if key in kept else {}
             else:
                 self._start(rule)
+            if key in self.watchers:
+                allow(self.watchers[key], self._budgets[key])
         self.failed = {key: why for key, why in self.failed.items() if key in self.rules}
 
     def _adopt_join(self) -> None:
@@ -89,7 +92,7 @@ class ModelWatch:
 
     def _build(self, rule: Rule) -> Watcher:
         if isinstance(rule.form, Detect):
-            return detector_watcher(rule, self.name, self.columns)
+            return detector_watcher(rule, self.name, self.columns, self._budgets[rule.key])
         return window_watcher(rule, self.name)
 
     def _in_order(self) -> list[tuple[str, Watcher]]:

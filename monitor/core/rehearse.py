@@ -35,7 +35,7 @@ class Rehearsal:
         self.bank = Bank(0, self.book)
 
     def step(self, at: float, batches: Iterable[Batch], tick: bool = False, more: Iterable[Mark] = ()) -> Changes:
-        """One step and the deadlines due by then. Answers what the step changed."""
+        """One step, with `more` marks before its events, and the deadlines due by then. Answers what it changed."""
         self.seq += 1
         marks = [Mark("book", at, body={"digest": self.book.digest})] if self.seq == 1 else []
         marks += [Mark("tick", at)] if tick else []

@@ -100,7 +100,7 @@ from monitor.core.rules.model import Detect, Position, Rule
 values = np.random.default_rng(1).normal(0, 1, 1200)
 at = np.arange(1200.0)
 for kind in ("shift", "anomaly", "outlier", "quality"):
-    rule = Rule("p", "R", Detect(kind, ("inputs.*",)), "high", Position("f", 1, 1))
+    rule = Rule("p", "R", Detect(kind, ("inputs.*",), budget=False), "high", Position("f", 1, 1))
     columns = Columns()
     watcher = detector_watcher(rule, "m", columns)
     batch = Batch("m", ["x"] * 1200, at, at, np.arange(1200), {"inputs.a": values.tolist()}, [None] * 1200)

@@ -24,7 +24,7 @@ from monitor.core.state import StateError
 from monitor.core.watcher import Mark
 
 START = 1_700_000_000.0
-SHIFT = Detect("shift", ("inputs.*",))
+SHIFT = Detect("shift", ("inputs.*",), budget=False)
 HARM = Detect("harm", (), of="output.label != truth.label")
 Make = Callable[..., Any]
 
@@ -77,7 +77,7 @@ def test_ids_times_texts_and_categories_are_left_out_of_a_pattern(player: Make) 
 
 
 def test_a_path_that_turns_out_to_be_no_number_is_named_in_describe(player: Make) -> None:
-    watched = player(Detect("shift", ("output.label",)))
+    watched = player(Detect("shift", ("output.label",), budget=False))
     watched.feed({"output.label": ["yes", "no"] * 300})
     assert watched.watcher.describe()["not_numbers"] == ["output.label"]
 
@@ -85,7 +85,7 @@ def test_a_path_that_turns_out_to_be_no_number_is_named_in_describe(player: Make
 def test_segments_are_series_of_their_own(player: Make) -> None:
     web, shop = values(1, 0, 0), values(2, 0, 4)
     channels, mixed = ["web", "shop"] * 800, [v for pair in zip(web, shop, strict=True) for v in pair]
-    found = player(Detect("shift", ("inputs.x",), by=("context.channel",))).feed(
+    found = player(Detect("shift", ("inputs.x",), by=("context.channel",), budget=False)).feed(
         {"inputs.x": mixed, "context.channel": channels}
     )
     assert where(found) == [("inputs.x", "context.channel=shop")]
@@ -93,7 +93,7 @@ def test_segments_are_series_of_their_own(player: Make) -> None:
 
 
 def test_a_rearm_of_one_segment_leaves_the_other_latched(player: Make) -> None:
-    watched = player(Detect("shift", ("inputs.x",), by=("context.s",)))
+    watched = player(Detect("shift", ("inputs.x",), by=("context.s",), budget=False))
     both = [v for v in values(1, 0, 4, 4, 8, 8) for _ in "ab"]
     segments = ["a", "b"] * (len(both) // 2)
 
@@ -163,7 +163,7 @@ def test_missing_broken_and_text_values_are_passed_over(player: Make) -> None:
     dirty: list[Any] = []
     for value in clean:
         dirty += [value, MISSING, None, math.nan, math.inf, "12", "nan", 10**400, [1]]
-    explicit = Detect("shift", ("inputs.x",))
+    explicit = Detect("shift", ("inputs.x",), budget=False)
     (found,) = player(explicit).feed({"inputs.x": dirty})
     (wanted,) = player(explicit).feed({"inputs.x": clean})
     assert dataclasses.replace(found.evidence, at=0.0) == dataclasses.replace(wanted.evidence, at=0.0)
@@ -191,7 +191,7 @@ def test_answers_whose_truth_is_unknown_are_passed_over(player: Make) -> None:
 
 def test_a_finding_on_old_events_is_historical_unless_they_are_sent_as_live(player: Make) -> None:
     for live, historical in ((False, True), (True, False)):
-        watched = player(Detect("shift", ("inputs.x",)))
+        watched = player(Detect("shift", ("inputs.x",), budget=False))
         late = np.full(800, START + 1e6)
         (found,) = watched.feed({"inputs.x": values(1, 0, 4)}, recorded_at=late, live=live)
         assert found.historical is historical

@@ -157,7 +157,10 @@ def _refusal(described: dict[str, Any]) -> tuple[str, bool] | None:
     if not rows or any(row["state"] not in ("refused", "disabled") and not _only_sudden(row) for row in rows):
         return None
     watched = any(row["state"] not in ("refused", "disabled") for row in rows)
-    return str(rows[0].get("refused") or rows[0].get("chosen") or rows[0]["state"]), watched
+    told = str(rows[0].get("refused") or rows[0].get("chosen") or rows[0]["state"])
+    return (
+        "Only what is sudden is watched; the reference is too dependent." if _only_sudden(rows[0]) else told
+    ), watched
 
 
 def _only_sudden(row: dict[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from monitor.core.columns import Columns
 from monitor.core.detectors.forms import form_of
 from monitor.core.detectors.methods import problems
@@ -9,10 +11,11 @@ from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Watcher
 
 
-def detector_watcher(rule: Rule, model: str, columns: Columns) -> Watcher:
+def detector_watcher(rule: Rule, model: str, columns: Columns, budget: float = 1.0) -> Watcher:
     """The live memory of a `detect:` rule for one model. Raises ValueError, in whole sentences, if it cannot be.
 
-    Modules are imported when a rule names them: ADWIN and the half-space trees need neither scipy nor `river.drift`.
+    `budget` is the rule's part of the model's page budget, in false pages a week. Modules are imported when a rule
+    names them: ADWIN and the half-space trees need neither scipy nor `river.drift`.
     """
     detect = rule.form
     if not isinstance(detect, Detect):
@@ -21,6 +24,10 @@ def detector_watcher(rule: Rule, model: str, columns: Columns) -> Watcher:
     if wrong:
         raise ValueError(" ".join(wrong))
     form = form_of(rule, detect)
+    if budgeted(detect):
+        from monitor.core.detectors.budget.watcher import budget_watcher
+
+        return budget_watcher(rule, detect, model, columns, form, budget)
     if detect.kind == "shift":
         from monitor.core.detectors.shift import shift_watcher
 
@@ -37,3 +44,27 @@ def detector_watcher(rule: Rule, model: str, columns: Columns) -> Watcher:
     from monitor.core.detectors.vector_watcher import vector_watcher
 
     return vector_watcher(rule, detect, columns, form)
+
+
+def budgeted(detect: Detect) -> bool:
+    """Whether a rule lives on the model's page budget. Detectors named under `with` are raw."""
+    return detect.kind == "shift" and detect.budget and detect.method is None
+
+
+def page_budget(rule: Rule, rules: Iterable[Rule], false_pages: float) -> float:
+    """The rule's part of its model's budget, false pages a week: equal over the kinds present, then over their rules.
+
+    Shadow rules page nobody and take nothing; each has the part it would have if it were live.
+    """
+    live = {r.key: r.form.kind for r in rules if isinstance(r.form, Detect) and budgeted(r.form) and r.stage == "live"}
+    if isinstance(rule.form, Detect):
+        live[rule.key] = rule.form.kind
+    mine = live.get(rule.key)
+    return false_pages / max(len(set(live.values())) * sum(kind == mine for kind in live.values()), 1)
+
+
+def allow(watcher: Watcher, budget: float) -> None:
+    """Tell a watcher that is kept under a new rule book its part of the budget."""
+    change = getattr(watcher, "allow", None)
+    if change is not None:
+        change(budget)

@@ -24,7 +24,9 @@ POOLED = 16_384  # rows up to which the series of a rule are replayed together
 NOTHING = (0.0, 0.0, 1.0, 1.0)
 SILENT = 1e300  # the height of a threshold that nothing reaches
 LINEAR = "bets grow linearly, because its dependence is too much for the others"
-TOGETHER = "the columns of this rule would page too often together even at thirty times the threshold"
+TOGETHER = (
+    "The columns of this rule would page too often together at thirty times the threshold: only what is sudden is found"
+)
 TOO_DEPENDENT = (
     "Its own reference would have paged too often at thirty times the threshold, so a slow change cannot be told from "
     "its ordinary course"

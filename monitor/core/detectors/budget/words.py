@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from monitor.core.detectors.budget.arming import Armed
+from monitor.core.detectors.budget.arming import SILENT, Armed
 from monitor.core.detectors.budget.predictor import DAY
 from monitor.core.detectors.report import clean, in_segment, number
 
@@ -57,8 +57,8 @@ def chosen(armed: Armed) -> str:
     if not parts:
         parts.append("values are ranked as they are")
     if armed.why:
-        parts.append(armed.why.rstrip("; "))
-    if armed.height > 1:
+        parts.append(armed.why[0].lower() + armed.why[1:])
+    if 1 < armed.height < SILENT:
         parts.append(f"its threshold is {number(armed.height)} times as high, because its reference asks for it")
     days = (armed.last - armed.first) / DAY
     return f"Reference of {armed.n:,} points over {number(days)} days: {'; '.join(parts)}."
@@ -69,7 +69,8 @@ def describe_armed(armed: Armed, delays: dict[float, float | None]) -> dict[str,
         "chosen": chosen(armed),
         "finds": {f"{size:g} sd": delay for size, delay in delays.items()},
         "tolerates": armed.seen.d / armed.seen.scale if armed.seen.scale > 0 else None,
-        "outliers": armed.outliers is not None,
+        "slow_changes": armed.height < SILENT,
+        "sudden_changes": armed.outliers is not None,
         "mean": armed.mean,
         "sd": armed.sd,
     }
