@@ -189,6 +189,7 @@ def _tables() -> None:
         sa.Column("rule", sa.String(length=200), nullable=False),
         sa.Column("model", sa.String(length=200), nullable=False),
         sa.Column("segment", sa.String(length=400), nullable=False),
+        sa.Column("historical", sa.Boolean(), nullable=False),
         sa.Column("since", sa.Double(), nullable=False),
         sa.Column("firing", sa.Boolean(), nullable=False),
         sa.Column("last_true", sa.Double(), nullable=False),
@@ -196,7 +197,7 @@ def _tables() -> None:
         sa.Column("paused", sa.Double(), nullable=False),
         sa.Column("unknown_since", sa.Double(), nullable=True),
         sa.Column("muted_since", sa.Double(), nullable=True),
-        sa.PrimaryKeyConstraint("rule", "model", "segment", name="pk_rule_states"),
+        sa.PrimaryKeyConstraint("rule", "model", "segment", "historical", name="pk_rule_states"),
     )
     op.create_table(
         "silences",

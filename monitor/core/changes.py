@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from monitor.core.findings import Evidence
-from monitor.core.incidents.model import Incident, RuleState
+from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.model import Notice
 
 GateState = Literal["auto", "review", "halt"]
@@ -58,7 +58,7 @@ class Entry:
 class Changes:
     """Upserts unless named otherwise."""
 
-    rule_states: dict[tuple[str, str, str], RuleState | None] = field(default_factory=dict)  # None deletes
+    rule_states: dict[StateKey, RuleState | None] = field(default_factory=dict)  # None deletes
     incidents: dict[str, Incident] = field(default_factory=dict)
     evidence: list[tuple[str, Evidence]] = field(default_factory=list)  # (incident id, evidence), appended
     notices: list[Notice] = field(default_factory=list)

@@ -38,7 +38,10 @@ def decide(
     """
     work = Casework(view, policy, book, at)
     seed = (partition, step_seq)
+    past = {(level.rule, level.model) for level in observation.levels if level.historical}
     for level in observation.levels:
+        if not level.historical and (level.rule, level.model) not in past:
+            _end_history(work, level)
         _level(work, level, seed)
     if observation.findings:
         _findings(work, observation.findings, seed)
@@ -72,7 +75,7 @@ def _subject_of(work: Casework, finding: Finding) -> Subject | None:
 
 
 def _level(work: Casework, level: Level, seed: tuple[int, int]) -> None:
-    tracked = work.tracked(level.rule, level.model)
+    tracked = work.tracked(level.rule, level.model, level.historical)
     if not tracked and not level.holds.any():
         return
     found = work.rule(level.rule, level.model)
@@ -83,7 +86,7 @@ def _level(work: Casework, level: Level, seed: tuple[int, int]) -> None:
     if moves is None:
         return
     for segment, state in moves.states.items():
-        work.put_state(level.rule, level.model, segment, state)
+        work.put_state((level.rule, level.model, segment, level.historical), state)
     for scope, part in _scopes(moves, rule.per_segment).items():
         subject = Subject(pack, rule, level.model, level.version, scope, level.historical, rule.latches)
         _scope(work, level, subject, part, seed)
@@ -124,16 +127,19 @@ def _scope(work: Casework, level: Level, subject: Subject, moves: Moves, seed: t
 
 
 def _link(work: Casework, level: Level, segments: list[str], id_: str) -> None:
-    tracked = work.tracked(level.rule, level.model)
+    tracked = work.tracked(level.rule, level.model, level.historical)
     for segment in segments:
         state = tracked[segment]
         if state.incident != id_:
-            work.put_state(level.rule, level.model, segment, replace(state, incident=id_))
+            work.put_state(state.key, replace(state, incident=id_))
 
 
 def _settle_strangers(work: Casework, level: Level, subject: Subject, firing: list[str]) -> None:
-    """What fired as history or in shadow and now fires live is another incident; the old one is over."""
-    tracked = work.tracked(level.rule, level.model)
+    """What fired in shadow, or split otherwise, and now fires live is another incident; the old one is over.
+
+    History has states of its own (`_end_history`), so what is settled here is always of the level's own time.
+    """
+    tracked = work.tracked(level.rule, level.model, level.historical)
     for id_ in dict.fromkeys(tracked[segment].incident for segment in firing):
         incident = work.incident(id_)
         if incident is not None and episode(incident) != subject.episode:
@@ -142,9 +148,18 @@ def _settle_strangers(work: Casework, level: Level, subject: Subject, firing: li
 
 def _still_fires(work: Casework, level: Level, subject: Subject) -> bool:
     """Whether other segments of the same incident fire, held up by missing data or `keep_firing_for`."""
-    states = work.tracked(level.rule, level.model)
+    states = work.tracked(level.rule, level.model, level.historical)
     mine = (s for s in states.values() if not subject.rule.per_segment or s.segment == subject.segment)
     return any(state.firing and state.muted_since is None for state in mine)
+
+
+def _end_history(work: Casework, level: Level) -> None:
+    """The rule speaks of the present and nothing speaks of the past any more: what that left behind is over."""
+    left = list(work.tracked(level.rule, level.model, historical=True).values())
+    for state in left:
+        work.put_state(state.key, None)
+    for id_ in dict.fromkeys(state.incident for state in left if state.firing):
+        _clear(work, id_)
 
 
 def _end_watch(work: Casework, level: Level, gone: RuleState) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from monitor.core.changes import Changes, Gate, Silence
-from monitor.core.incidents.model import Incident, RuleState
+from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.model import OnRecord
 
 
@@ -18,7 +18,7 @@ class View:
 
     partition: int
     desk_seq: int = 0
-    rule_states: dict[tuple[str, str, str], RuleState] = field(default_factory=dict)
+    rule_states: dict[StateKey, RuleState] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()

@@ -143,9 +143,8 @@ class Steering(DeskBase):
             why = f"The model {model} was retired by {actor}: {reason}"
             for incident in [i for i in work.view.incidents.values() if i.model == model]:
                 actions.end_watch(work, incident, actor, why)
-            for rule, name, segment in list(work.view.rule_states):
-                if name == model:
-                    work.put_state(rule, name, segment, None)
+            for key in [key for key in work.view.rule_states if key[1] == model]:
+                work.put_state(key, None)
             work.want("retire", model)
             sitting.settle(self.partition_of(model))
             return known_model(sitting.tx.connection, model)

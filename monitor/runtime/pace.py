@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:  # the front reads this module too, and does without the detectors
     from monitor.core.changes import Changes
     from monitor.core.findings import Observation
-    from monitor.core.incidents.model import RuleState
+    from monitor.core.incidents.model import RuleState, StateKey
     from monitor.core.rules.model import Book
     from monitor.core.step import Step
 
@@ -94,10 +94,11 @@ class Ticks:
 
     deadlines: tuple[float, ...] = ()
 
-    def learn(self, states: Mapping[tuple[str, str, str], RuleState], book: Book) -> None:
-        """Note the ends of what is pending."""
+    def learn(self, states: Mapping[StateKey, RuleState], book: Book) -> None:
+        """Note the ends of what is pending. History waits in its own time, which moves with its events only."""
         waits = {rule.key: rule.for_ for pack in book.packs for rule in pack.rules}
-        pending = (s for s in states.values() if not s.firing and s.muted_since is None and s.unknown_since is None)
+        present = (s for s in states.values() if not s.historical)
+        pending = (s for s in present if not s.firing and s.muted_since is None and s.unknown_since is None)
         self.deadlines = tuple(sorted({s.since + s.paused + waits.get(s.rule, 0.0) for s in pending}))
 
     def due(self, last: float, now: float) -> bool:

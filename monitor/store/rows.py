@@ -14,7 +14,7 @@ from sqlalchemy import String
 from monitor.core.audit.entry import timestamp
 from monitor.core.changes import Gate, Silence
 from monitor.core.findings import Evidence
-from monitor.core.incidents.model import Incident, RuleState
+from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.model import Notice
 from monitor.store import tables
 
@@ -89,11 +89,11 @@ def state_row(state: RuleState) -> dict[str, Any]:
     return fit("rule_states", {name: getattr(state, name) for name in _STATE})
 
 
-def state_key(key: tuple[str, str, str]) -> dict[str, str]:
-    """Parameters r, m, s of the statement that drops a rule's state."""
-    rule, model, segment = key
+def state_key(key: StateKey) -> dict[str, Any]:
+    """Parameters r, m, s, h of the statement that drops a rule's state."""
+    rule, model, segment, historical = key
     cleaned = fit("rule_states", {"rule": rule, "model": model, "segment": segment})
-    return {"r": cleaned["rule"], "m": cleaned["model"], "s": cleaned["segment"]}
+    return {"r": cleaned["rule"], "m": cleaned["model"], "s": cleaned["segment"], "h": historical}
 
 
 def state_from(row: Row) -> RuleState:

@@ -113,6 +113,7 @@ rule_states = Table(
     Column("rule", String(200), primary_key=True),
     Column("model", String(200), primary_key=True),
     Column("segment", String(400), primary_key=True),
+    Column("historical", Boolean, primary_key=True),
     Column("since", Double, nullable=False),
     Column("firing", Boolean, nullable=False),
     Column("last_true", Double, nullable=False),

@@ -33,6 +33,7 @@ _DROP_STATE: Final = rule_states.delete().where(
     rule_states.c.rule == bindparam("r"),
     rule_states.c.model == bindparam("m"),
     rule_states.c.segment == bindparam("s"),
+    rule_states.c.historical == bindparam("h"),
 )
 _CANCEL: Final = (
     update(notices)

@@ -24,7 +24,7 @@ def load_view(connection: Connection, partition: int, at: float, owns: Callable[
     states = [rows.state_from(row) for row in connection.execute(select(rule_states)).mappings()]
     view = View(partition=partition, desk_seq=desk_seq or 0)
     view.incidents = {x.id: x for x in known if owns is None or owns(x.model)}
-    view.rule_states = {(x.rule, x.model, x.segment): x for x in states if owns is None or owns(x.model)}
+    view.rule_states = {x.key: x for x in states if owns is None or owns(x.model)}
     view.gates = {row["scope"]: rows.gate_from(row) for row in connection.execute(select(gates)).mappings()}
     in_time = select(silences).where(silences.c.ends_at > at).order_by(silences.c.starts_at, silences.c.id)
     view.silences = tuple(rows.silence_from(row) for row in connection.execute(in_time).mappings())

@@ -117,7 +117,7 @@ def test_while_others_fire_segments_that_are_gone_only_end_and_the_others_decide
     for minute in (1, 76):
         at = T0 + minute * MINUTE
         engine.step(at, a_level(rule, "y", at))
-    assert [segment for _, _, segment in engine.view.rule_states] == [""] and engine.only.state == "open"
+    assert [segment for _, _, segment, _ in engine.view.rule_states] == [""] and engine.only.state == "open"
     engine.step(T0 + 77 * MINUTE, a_level(rule, "n", T0 + 77 * MINUTE))
     assert engine.only.state == "recovered"
 
@@ -283,6 +283,54 @@ def test_what_fires_live_after_history_is_an_incident_of_its_own() -> None:
     engine.step(T0 + 1, a_level(rule, "y", T0 + 1))
     assert [(i.historical, i.state) for i in engine.incidents] == [(True, "recovered"), (False, "open")]
     assert {state.incident for state in engine.view.rule_states.values()} == {engine.incidents[1].id}
+
+
+def test_history_neither_clears_nor_advances_nor_joins_what_the_present_says() -> None:
+    rule = a_rule(for_=120.0)
+    calm, busy = Engine(rule), Engine(rule)
+    for minute, holds in enumerate("yyyyynny"):
+        at = T0 + 60.0 * minute
+        calm.step(at, a_level(rule, holds, at))
+        other = "n" if holds == "y" else "y"
+        busy.step(at, a_level(rule, holds, at), a_level(rule, other, at - HOUR, historical=True))
+    live = [i for i in busy.incidents if not i.historical]
+    assert [(i.state, i.opened_at, i.cleared_at) for i in live] == [
+        (i.state, i.opened_at, i.cleared_at) for i in calm.incidents
+    ]
+    assert [(i.state, i.opened_at) for i in calm.incidents] == [("recovered", T0 + 120)]
+    states = {key: replace(s, incident=None) for key, s in busy.view.rule_states.items() if not s.historical}
+    assert states == {key: replace(s, incident=None) for key, s in calm.view.rule_states.items()}
+
+
+def test_history_alone_leaves_a_live_incident_and_its_state_as_they_are() -> None:
+    rule = a_rule()
+    engine = Engine(rule)
+    engine.step(T0, a_level(rule, "y", T0))
+    before = dict(engine.view.rule_states)
+    engine.step(T0 + 60, a_level(rule, "n", T0 - HOUR, historical=True))
+    assert engine.only.state == "open" and engine.view.rule_states == before
+
+
+def test_history_that_goes_on_beside_the_present_is_not_over() -> None:
+    rule = a_rule()
+    engine = Engine(rule)
+    engine.step(T0, a_level(rule, "n", T0), a_level(rule, "y", T0 - HOUR, historical=True))
+    engine.step(T0 + 60, a_level(rule, "n", T0 + 60), a_level(rule, "y", T0 - HOUR, historical=True))
+    assert (engine.only.historical, engine.only.state) == (True, "open")
+    engine.step(T0 + 120, a_level(rule, "n", T0 + 120))
+    assert engine.only.state == "recovered" and engine.view.rule_states == {}
+
+
+def test_a_level_rule_that_goes_live_while_it_holds_calls_somebody_and_settles_its_shadow() -> None:
+    shadow, live = a_rule(stage="shadow"), a_rule()
+    for holds, states in (("y", ["recovered", "open"]), ("n", ["recovered"])):
+        engine = Engine(shadow)
+        engine.policy = EVENTS
+        assert engine.step(T0, a_level(shadow, "y", T0)).notices == []
+        engine.book = a_book(live)
+        changes = engine.step(T0 + 60, a_level(live, holds, T0 + 60))
+        assert [i.state for i in engine.incidents] == states
+        assert {n.incident for n in changes.notices} == {i.id for i in engine.incidents if i.stage == "live"}
 
 
 def test_history_and_presence_in_one_step_have_ids_of_their_own() -> None:

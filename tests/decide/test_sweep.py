@@ -68,22 +68,23 @@ def test_nobody_looked_for_seven_days_closes_and_says_so() -> None:
 def test_a_withdrawn_rule_marks_its_incident_and_forgets_its_states() -> None:
     incident = an_incident()
     state = RuleState("fraud/LowConfidence", "fraud-eu", "", T0, True, T0, incident.id)
-    view = View(0, incidents={incident.id: incident}, rule_states={("fraud/LowConfidence", "fraud-eu", ""): state})
+    view = View(0, incidents={incident.id: incident}, rule_states={state.key: state})
     changes = sweep(view, a_book(), POLICY, T0 + 60)
     assert changes.incidents[incident.id].orphaned == "The rule fraud/LowConfidence is not in the rule book any more."
     assert changes.incidents[incident.id].state == "open"
-    assert changes.rule_states == {("fraud/LowConfidence", "fraud-eu", ""): None}
+    assert changes.rule_states == {state.key: None}
     assert "incident_orphaned" in kinds(changes)
 
 
 def test_a_rule_that_now_looks_for_something_else_ends_the_condition_it_had() -> None:
     incident = an_incident()
     key = ("fraud/LowConfidence", "fraud-eu", "")
-    view = View(0, incidents={incident.id: incident}, rule_states={key: RuleState(*key, T0, True, T0, incident.id)})
+    state = RuleState(*key, T0, True, T0, incident.id)
+    view = View(0, incidents={incident.id: incident}, rule_states={state.key: state})
     changes = sweep(view, a_book(a_rule(form="shift")), POLICY, T0 + 60)
     orphaned = changes.incidents[incident.id].orphaned
     assert orphaned is not None and "looks for a shift now" in orphaned
-    assert changes.rule_states == {key: None}
+    assert changes.rule_states == {state.key: None}
     view.absorb(changes)
     assert not sweep(view, a_book(a_rule(form="shift")), POLICY, T0 + 60)
 

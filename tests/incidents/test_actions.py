@@ -21,7 +21,7 @@ KEY = (RULE.key, "fraud-eu", "")
 
 def case(*incidents: Incident, states: tuple[RuleState, ...] = ()) -> Casework:
     view = View(0, incidents={i.id: i for i in incidents})
-    view.rule_states = {(s.rule, s.model, s.segment): s for s in states}
+    view.rule_states = {s.key: s for s in states}
     return Casework(view, POLICY, a_book(RULE), NOW)
 
 
@@ -86,12 +86,12 @@ def test_closing_a_level_that_still_fires_mutes_it_and_reopening_takes_that_back
     work = case(incident, states=(firing,))
     actions.close(work, incident, "kim")
     changes = work.finish()
-    muted = changes.rule_states[KEY]
+    muted = changes.rule_states[firing.key]
     assert muted is not None and (muted.muted_since, muted.incident, muted.firing) == (NOW, None, True)
     closed = changes.incidents[incident.id]
     back = case(closed, states=(muted,))
     assert actions.reopen(back, closed, "kim") is None
-    restored = back.finish().rule_states[KEY]
+    restored = back.finish().rule_states[firing.key]
     assert restored is not None and (restored.muted_since, restored.incident) == (None, incident.id)
 
 

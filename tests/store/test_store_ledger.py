@@ -135,7 +135,7 @@ def test_steps_whose_records_are_trimmed_can_be_forgotten_but_never_the_last(dat
 
 def test_everything_a_step_changed_is_there_afterwards(database: Database, taken: Taken, make: Any) -> None:
     changes = make.opened("i-1", "i-2")
-    changes.rule_states = {(s.rule, s.model, s.segment): s for s in (make.state("a"), make.state("b", firing=True))}
+    changes.rule_states = {s.key: s for s in (make.state("a"), make.state("b", firing=True))}
     changes.gates = {"fraud-eu": make.gate()}
     changes.entries = [Entry("incident_opened", "machine", {"incident": "i-1"})]
     changes.wanted = [{"kind": "rearm", "at": 1.0, "model": "fraud-eu"}]
@@ -165,19 +165,19 @@ def test_incidents_states_and_gates_are_replaced_and_states_dropped(
     database: Database, taken: Taken, make: Any
 ) -> None:
     first = make.opened("i-1")
-    first.rule_states = {("base/SlowAnswers", "fraud-eu", s): make.state(s) for s in ("a", "b")}
+    first.rule_states = {("base/SlowAnswers", "fraud-eu", s, False): make.state(s) for s in ("a", "b")}
     first.gates = {"fraud-eu": make.gate()}
     commit_step(database, step(1), first, {}, 0)
     closed = replace(first.incidents["i-1"], state="closed", closed_at=1001.0, closed_by="ann", revision=2)
     second = Changes(
-        rule_states={("base/SlowAnswers", "fraud-eu", "a"): None},
+        rule_states={("base/SlowAnswers", "fraud-eu", "a", False): None},
         incidents={"i-1": closed},
         gates={"fraud-eu": make.gate(state="auto", generation=2)},
     )
     commit_step(database, step(2), second, {}, 0)
     found = view(database, 1002.0)
     assert found.incidents == {"i-1": closed}
-    assert set(found.rule_states) == {("base/SlowAnswers", "fraud-eu", "b")}
+    assert set(found.rule_states) == {("base/SlowAnswers", "fraud-eu", "b", False)}
     assert found.gates["fraud-eu"].generation == 2
 
 
@@ -340,7 +340,7 @@ def test_the_view_holds_what_matters_and_not_what_is_over(database: Database, ta
 def test_a_partition_sees_only_its_own_models_if_told_which(database: Database, taken: Taken, make: Any) -> None:
     changes = make.opened("i-1", "i-2")
     changes.incidents["i-2"] = replace(changes.incidents["i-2"], model="other")
-    changes.rule_states = {("r", m, ""): make.state(rule="r", model=m) for m in ("fraud-eu", "other")}
+    changes.rule_states = {("r", m, "", False): make.state(rule="r", model=m) for m in ("fraud-eu", "other")}
     commit_step(database, step(1), changes, {}, 0)
     with database.read() as connection:
         found = load_view(connection, 0, 1001.0, owns=lambda model: model == "other")

@@ -71,7 +71,7 @@ def close(work: Casework, incident: Incident, actor: str, verdict_: str | None =
     if "mute" in outcome.effects:
         for state in _states(work, incident):
             if state.firing and state.incident == incident.id:
-                _put(work, replace(state, incident=None, muted_since=work.at))
+                work.put_state(state.key, replace(state, incident=None, muted_since=work.at))
     return outcome.refusal
 
 
@@ -81,7 +81,7 @@ def reopen(work: Casework, incident: Incident, actor: str) -> str | None:
     if outcome.refusal is None:
         for state in _states(work, incident):
             if state.muted_since is not None:
-                _put(work, replace(state, incident=incident.id, muted_since=None))
+                work.put_state(state.key, replace(state, incident=incident.id, muted_since=None))
     return outcome.refusal
 
 
@@ -103,9 +103,5 @@ def end_watch(work: Casework, incident: Incident, actor: str, why: str) -> None:
 
 
 def _states(work: Casework, incident: Incident) -> list[RuleState]:
-    states = work.tracked(incident.key, incident.model).values()
+    states = work.tracked(incident.key, incident.model, incident.historical).values()
     return [s for s in list(states) if not incident.segment or s.segment == incident.segment]
-
-
-def _put(work: Casework, state: RuleState) -> None:
-    work.put_state(state.rule, state.model, state.segment, state)

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from monitor.core.changes import Changes, Entry, Gate
 from monitor.core.findings import Evidence
 from monitor.core.incidents.machine import Facts, Outcome, Trigger, step
-from monitor.core.incidents.model import Incident, RuleState
+from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.heard import told
 from monitor.core.notices.model import OnRecord, Policy
 from monitor.core.notices.plan import NOTHING, owed
@@ -45,7 +45,7 @@ class Casework:
     def __init__(self, view: View, policy: Policy, book: Book, at: float) -> None:
         self.view, self.policy, self.book, self.at = view, policy, book, at
         self.changes = Changes()
-        self._tracked: dict[tuple[str, str], dict[str, RuleState]] | None = None
+        self._tracked: dict[tuple[str, str, bool], dict[str, RuleState]] | None = None
         self._episodes: dict[Episode, Incident] | None = None
         self._rules: dict[tuple[str, str | None], tuple[Pack, Rule] | None] = {}
         self._planned: dict[str, None] = {}
@@ -58,14 +58,14 @@ class Casework:
             self._rules[key, model] = self.book.find(key, model)
         return self._rules[key, model]
 
-    def tracked(self, rule: str, model: str) -> dict[str, RuleState]:
-        """States of one rule on one model by segment, as they are now."""
+    def tracked(self, rule: str, model: str, historical: bool = False) -> dict[str, RuleState]:
+        """States of one rule on one model by segment, as they are now: those of the present, or those of history."""
         if self._tracked is None:
-            grouped: dict[tuple[str, str], dict[str, RuleState]] = defaultdict(dict)
-            for (r, m, segment), state in self.view.rule_states.items():
-                grouped[r, m][segment] = state
+            grouped: dict[tuple[str, str, bool], dict[str, RuleState]] = defaultdict(dict)
+            for (r, m, segment, h), state in self.view.rule_states.items():
+                grouped[r, m, h][segment] = state
             self._tracked = grouped
-        return self._tracked.get((rule, model), {})
+        return self._tracked.get((rule, model, historical), {})
 
     def incident(self, id_: str | None) -> Incident | None:
         if id_ is None:
@@ -88,15 +88,16 @@ class Casework:
 
     # -- changing -----------------------------------------------------------------------------------------------
 
-    def put_state(self, rule: str, model: str, segment: str, state: RuleState | None) -> None:
-        self.tracked(rule, model)
+    def put_state(self, key: StateKey, state: RuleState | None) -> None:
+        rule, model, segment, historical = key
+        self.tracked(rule, model, historical)
         assert self._tracked is not None
-        segments = self._tracked.setdefault((rule, model), {})
+        segments = self._tracked.setdefault((rule, model, historical), {})
         if state is None:
             segments.pop(segment, None)
         else:
             segments[segment] = state
-        self.changes.rule_states[rule, model, segment] = state
+        self.changes.rule_states[key] = state
 
     def put(self, incident: Incident) -> None:
         """Keep a changed incident, and look later at what it calls for."""

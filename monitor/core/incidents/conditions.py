@@ -104,7 +104,7 @@ def _finite(value: float) -> float | None:
 def _holds(moves: Moves, rule: Rule, level: Level, segment: str, state: RuleState | None, at: float) -> None:
     before = state
     if state is None:
-        state = RuleState(level.rule, level.model, segment, level.at, False, level.at)
+        state = RuleState(level.rule, level.model, segment, level.at, False, level.at, historical=level.historical)
     if state.unknown_since is not None:
         waited = max(0.0, level.at - state.unknown_since)
         state = replace(state, paused=state.paused + waited, unknown_since=None)

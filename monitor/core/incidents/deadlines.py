@@ -59,7 +59,7 @@ def _end_condition(work: Casework, state: RuleState) -> None:
     why = why_unwatched(work, state.rule, state.model) or _why_unjudged(work, state)
     if why is None:
         return
-    work.put_state(state.rule, state.model, state.segment, None)
+    work.put_state(state.key, None)
     incident = work.incident(state.incident)
     if incident is not None and state.firing:
         work.step(incident, "watch_ended", Facts(why=why))

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from monitor.core.rules.model import Severity, Stage
 
+StateKey = tuple[str, str, str, bool]  # rule, model, segment, historical
 State = Literal["open", "acknowledged", "recovered", "closed"]
 STATES: tuple[State, ...] = ("open", "acknowledged", "recovered", "closed")
 # Why it stands open; a notice reason, but for "flapping": it came "again" soon after it had gone away.
@@ -76,7 +77,8 @@ class RuleState:
     """Where the condition of a level rule stands for one segment: kept by the ledger, never by the bank.
 
     `since` is the rule time at which it began to hold. `firing` once it held for `for`. `last_true` serves
-    `keep_firing_for`. `muted_until_clear`: a person closed the incident while it still fired.
+    `keep_firing_for`. `muted_since`: a person closed the incident while it still fired. What history says of a rule is
+    kept apart (`historical`) from what the present says, and neither changes the other.
     """
 
     rule: str
@@ -89,3 +91,8 @@ class RuleState:
     paused: float = 0.0  # seconds of unknown within `for`, which do not count
     unknown_since: float | None = None
     muted_since: float | None = None
+    historical: bool = False
+
+    @property
+    def key(self) -> StateKey:
+        return self.rule, self.model, self.segment, self.historical
