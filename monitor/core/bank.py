@@ -6,12 +6,16 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
+
+from monitor.core.events import Batch
 from monitor.core.modelwatch import ModelWatch
 from monitor.core.rules.model import Book
 from monitor.core.state import StateError, dump, load
 
 MAX_MODELS = 2_000  # about 2 GB under the shipped packs
-FORMAT = 1
+FORMAT = 2  # 1: without `retired`
+REMEMBERED = 90 * 86400.0  # seconds after which nothing recorded before a retirement can still be waiting
 Owns = Callable[[str], bool]
 
 
@@ -36,6 +40,7 @@ class Bank:
         self.closed = False
         self.at = 0.0
         self.seq = 0
+        self.retired: dict[str, float] = {}  # model -> events recorded before are of the one that was retired
         self.lost: dict[str, int] = {}  # model whose part is still to be made again -> the step that first made it
 
     def part(self, model: str, book: Book, at: float, seq: int) -> ModelWatch | None:
@@ -68,10 +73,19 @@ class Bank:
         if seq > self.seq:
             self.closed = full
 
-    def retire(self, model: str, seq: int) -> None:
-        """Forget a model, unless it has been met again since."""
+    def retire(self, model: str, until: float, seq: int) -> None:
+        """Forget a model, unless it has been met again since; what was recorded before `until` brings it not back."""
         if model in self.models and self.models[model].as_of < seq:
             del self.models[model]
+        if seq > self.seq:
+            self.retired = {name: at for name, at in self.retired.items() if at > until - REMEMBERED} | {model: until}
+
+    def watched(self, batch: Batch) -> Batch:
+        """The rows that concern a model as it is now, and not one of that name that a person retired since."""
+        until = self.retired.get(batch.model)
+        if until is None or not batch.n or batch.recorded_at[0] >= until:
+            return batch
+        return batch.take(np.flatnonzero(batch.recorded_at >= until))
 
     def passed(self, at: float, seq: int) -> None:
         """Step `seq` is done."""
@@ -96,7 +110,8 @@ class Bank:
         """What belongs to the bank and to no model."""
         born = {name: part.born for name, part in self.models.items()}
         head = {"v": FORMAT, "at": self.at, "seq": self.seq, "book": self.book.digest}
-        return dump({**head, "born": born, "unwatched": self.unwatched, "closed": self.closed})
+        rest = {"unwatched": self.unwatched, "closed": self.closed, "retired": self.retired}
+        return dump({**head, "born": born, **rest})
 
     def digest(self) -> str:
         """sha256 (hex) over all that watching remembers of its models, whatever way it came into memory."""
@@ -124,11 +139,12 @@ class Bank:
         """
         saved: Any = load(data)
         try:
-            if saved["v"] != FORMAT:
+            if saved["v"] not in (1, FORMAT):
                 raise StateError(f"the index of the bank has version {saved['v']}, this program reads {FORMAT}")
             self.book = books(saved["book"])
             self.at, self.seq = saved["at"], saved["seq"]
             self.unwatched, self.closed = saved["unwatched"], saved["closed"]
+            self.retired = dict(saved.get("retired", {}))
             return {name: born for name, born in saved["born"].items() if self.owns(name)}
         except (KeyError, TypeError, AttributeError) as problem:
             raise StateError(f"the index of the bank cannot be read: {problem!r}") from problem

@@ -66,7 +66,7 @@ def _events(
     skipped = {o for mark in step.marks if mark.kind == "quarantine" and mark.body for o in mark.body["offsets"]}
     refused = None
     for batch in batches:
-        kept = _without(batch, skipped)
+        kept = bank.watched(_without(batch, skipped))
         if kept.n == 0:
             continue
         part = bank.part(batch.model, book, step.at, step.seq)
@@ -82,7 +82,7 @@ def _apply(bank: Bank, step: Step, mark: Mark, book: Book, touched: dict[str, No
     if mark.kind == "book":
         bank.adopt(book, step.at, step.seq)
     elif mark.kind == "retire" and mark.model is not None:
-        bank.retire(mark.model, step.seq)
+        bank.retire(mark.model, mark.at if mark.body is None else mark.body["until"], step.seq)
         touched.pop(mark.model, None)
     elif mark.kind == "tick":
         touched.update(dict.fromkeys(bank.models))

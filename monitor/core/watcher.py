@@ -21,6 +21,7 @@ class Mark:
     accepted as the new normal. kinds: body `{"column", "kind"}`. gap: body `{"from", "to"}`, daemon time during
     which nobody watched; it does not count as absence. behind: body `{"to"}`: more records were waiting, so levels
     are as of then and not of the step's own time. full: body `{"full"}`: whether the bank has no room for more models.
+    retire: body `{"until"}`: events recorded before then, when a person retired the model, do not bring it back.
     book: body `{"digest"}`. quarantine: body `{"offsets"}`.
     """
 

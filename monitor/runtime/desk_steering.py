@@ -145,7 +145,7 @@ class Steering(DeskBase):
                 actions.end_watch(work, incident, actor, why)
             for key in [key for key in work.view.rule_states if key[1] == model]:
                 work.put_state(key, None)
-            work.want("retire", model)
+            work.want("retire", model, body={"until": sitting.at})
             sitting.settle(self.partition_of(model))
             return known_model(sitting.tx.connection, model)
 

@@ -159,7 +159,7 @@ def test_retiring_a_model_ends_its_watches(office: Office) -> None:
     (incident,) = office.incidents()
     assert incident["state"] == "open", "a person closes it"
     assert office.entries("incident_orphaned")[0]["body"]["why"].startswith("The model fraud-eu was retired by ada")
-    assert office.wanted() == [{"kind": "retire", "at": T0, "model": "fraud-eu"}]
+    assert office.wanted() == [{"kind": "retire", "at": T0, "model": "fraud-eu", "body": {"until": T0}}]
     assert office.see(a_level(_rule(office), "n", T0 + 1)) == office.see(), "its states are gone"
 
 

@@ -195,6 +195,43 @@ def test_a_retired_model_leaves_nothing_behind_and_may_come_back(world: World) -
     assert replay_everything(world) == digest
 
 
+def test_events_recorded_before_a_model_was_retired_do_not_bring_it_back(world: World) -> None:
+    world.post(*answers(5, model="m2"), *answers(5, model="m1"))
+    world.drain()
+    world.clock.advance(1.0)
+    world.post(*answers(5, model="m2"))  # waits while a person retires the model
+    world.post(*answers(5, model="m2"))
+    world.clock.advance(1.0)
+    world.desk.retire_model("m2", "replaced", "ana", "admin")
+    world.pump().turn(5)
+    assert list(world.pump().bank.models) == ["m1"]
+    world.save()
+    world.restart().turn(5)  # the rest of what waited, in a step of its own
+    assert list(world.pump().bank.models) == ["m1"]
+    assert world.standing().totals["observed"] == 20  # taken, and nobody watches them
+    world.clock.advance(1.0)
+    world.post(*answers(3, model="m2"))
+    world.drain()
+    assert world.pump().bank.models["m2"].events == 3  # its traffic goes on: it is watched as a new one
+    digest = world.pump().bank.digest()
+    assert world.restart().bank.digest() == digest and replay_everything(world) == digest
+
+
+def test_one_step_may_hold_the_end_of_a_retired_model_and_the_beginning_of_the_new_one(world: World) -> None:
+    world.post(*answers(5, model="m2"))
+    world.drain()
+    world.clock.advance(1.0)
+    world.post(*answers(4, model="m2"))
+    world.clock.advance(1.0)
+    world.desk.retire_model("m2", "replaced", "ana", "admin")
+    world.clock.advance(1.0)
+    world.post(*answers(3, model="m2"))
+    world.drain()
+    assert world.pump().bank.models["m2"].events == 3
+    digest = world.pump().bank.digest()
+    assert replay_everything(world) == digest
+
+
 def test_a_snapshot_of_an_earlier_model_of_that_name_is_not_taken_for_the_later_one(world: World) -> None:
     a_history(world)
     world.save()
