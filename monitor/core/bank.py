@@ -73,6 +73,12 @@ class Bank:
         if seq > self.seq:
             self.closed = full
 
+    def tick(self, at: float, seq: int) -> None:
+        """Time has passed: histories that nothing has come of for long are dropped."""
+        for part in self.models.values():
+            if part.as_of < seq:
+                part.tick(at)
+
     def retire(self, model: str, until: float, seq: int) -> None:
         """Forget a model, unless it has been met again since; what was recorded before `until` brings it not back."""
         if model in self.models and self.models[model].as_of < seq:

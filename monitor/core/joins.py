@@ -99,6 +99,24 @@ class Join:
         self._forget(clock)
         return self._joined_later(batch, fresh, rows[fresh]) if len(fresh) else None
 
+    def knows(self, batch: Batch, clock: Floats) -> Bools:
+        """Which rows have the id of an event that is kept, as of each row's clock."""
+        known: Bools = self._store.find(_hashed(batch), clock - self.limits.seconds) >= 0
+        return known
+
+    def hand_over(self, batch: Batch, to: Join) -> None:
+        """Truths that wait here for these events wait there from now on, where the events will be kept."""
+        for id_ in _hashed(batch).tolist() if len(self._waiting) else ():
+            truth = self._waiting.pop(id_)
+            if truth is not None:
+                to._waiting.put(id_, truth)
+
+    def inherit(self, gone: Join) -> None:
+        """Count on for a join that is given up: what still waits in it will never meet its other half."""
+        self.counts = {name: n + gone.counts[name] for name, n in self.counts.items()}
+        self.counts["never"] += gone._store.unjoined()
+        self.counts["expired"] += gone.waiting
+
     def _end(self, clock: Floats, start: int) -> int:
         """The end of the rows that can be kept at once, so that nothing depends on how batches are cut.
 

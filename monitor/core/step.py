@@ -85,6 +85,7 @@ def _apply(bank: Bank, step: Step, mark: Mark, book: Book, touched: dict[str, No
         bank.retire(mark.model, mark.at if mark.body is None else mark.body["until"], step.seq)
         touched.pop(mark.model, None)
     elif mark.kind == "tick":
+        bank.tick(step.at, step.seq)
         touched.update(dict.fromkeys(bank.models))
     elif mark.kind == "full" and mark.body is not None:
         bank.close(mark.body["full"], step.seq)

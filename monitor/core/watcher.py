@@ -9,7 +9,19 @@ from monitor.core.events import Batch, Floats
 from monitor.core.findings import Finding, Level
 
 MarkKind = Literal[
-    "tick", "book", "reference", "freeze", "unfreeze", "rearm", "kinds", "gap", "behind", "full", "quarantine", "retire"
+    "tick",
+    "book",
+    "reference",
+    "freeze",
+    "unfreeze",
+    "rearm",
+    "promote",
+    "kinds",
+    "gap",
+    "behind",
+    "full",
+    "quarantine",
+    "retire",
 ]
 
 
@@ -18,7 +30,9 @@ class Mark:
     """A change of the bank that is no event. `model` and `rule` are None where it concerns all.
 
     rearm: the detectors of `rule` on `model` (segment "" = all) start watching again. reference: the present is
-    accepted as the new normal. kinds: body `{"column", "kind"}`. gap: body `{"from", "to"}`, daemon time during
+    accepted as the new normal. Both may have a body `{"historical"}`: True is for history only, False for the present
+    only. promote: a rule went from shadow to live, so what was reported to nobody is looked at again; it comes of a
+    book and stands in no step. kinds: body `{"column", "kind"}`. gap: body `{"from", "to"}`, daemon time during
     which nobody watched; it does not count as absence. behind: body `{"to"}`: more records were waiting, so levels
     are as of then and not of the step's own time. full: body `{"full"}`: whether the bank has no room for more models.
     retire: body `{"until"}`: events recorded before then, when a person retired the model, do not bring it back.
@@ -47,7 +61,7 @@ class Watcher(Protocol):
     def assess(self, at: float) -> Level | None: ...
 
     def apply(self, mark: Mark) -> None:
-        """React to a rearm, reference, freeze, unfreeze or gap mark meant for this watcher."""
+        """React to a rearm, promote, reference, freeze, unfreeze or gap mark meant for this watcher."""
         ...
 
     def save(self) -> Any:

@@ -128,7 +128,8 @@ def test_closing_a_latched_incident_takes_a_supervisor_and_arms_its_detectors_ag
     with pytest.raises(Forbidden, match=r"kim has the role operator .* takes the role supervisor"):
         office.desk.close(id_, *KIM)
     office.desk.close(id_, *SUE, verdict="expected")
-    assert office.wanted() == [{"kind": "rearm", "at": T0, "model": "fraud-eu", "rule": "fraud/ScoreShift"}]
+    mark = {"kind": "rearm", "at": T0, "model": "fraud-eu", "rule": "fraud/ScoreShift"}
+    assert office.wanted() == [{**mark, "body": {"historical": False}}]
     assert office.entries("rearmed")[0]["actor"] == "sue"
 
 

@@ -74,10 +74,27 @@ def test_closing_a_latched_incident_wants_its_detectors_armed_again() -> None:
     work = case(incident)
     actions.close(work, incident, "kim")
     changes = work.finish()
-    assert changes.wanted == [
-        {"kind": "rearm", "at": NOW, "model": "fraud-eu", "rule": "fraud/LowConfidence", "segment": "s=1"}
-    ]
+    mark = {"kind": "rearm", "at": NOW, "model": "fraud-eu", "rule": "fraud/LowConfidence", "segment": "s=1"}
+    assert changes.wanted == [{**mark, "body": {"historical": False}}]
     assert "rearmed" in kinds(changes)
+
+
+def test_closing_what_is_of_the_past_leaves_the_detectors_of_a_live_incident_as_they_are() -> None:
+    past, live = an_incident(id="2", latches=True, historical=True), an_incident(latches=True)
+    for incidents, body in (([past], None), ([past, live], {"historical": True})):
+        work = case(*incidents)
+        actions.close(work, past, "kim")
+        (mark,) = work.finish().wanted
+        assert mark.get("body") == body
+
+
+def test_closing_the_shadow_of_a_rule_that_went_live_does_not_rearm_what_is_live() -> None:
+    shadow, live = an_incident(id="2", latches=True, stage="shadow"), an_incident(latches=True)
+    for incidents, wanted in (([shadow], 1), ([shadow, live], 0)):
+        work = case(*incidents)
+        actions.close(work, shadow, "kim")
+        changes = work.finish()
+        assert len(changes.wanted) == wanted and ("rearmed" in kinds(changes)) is bool(wanted)
 
 
 def test_closing_a_level_that_still_fires_mutes_it_and_reopening_takes_that_back() -> None:

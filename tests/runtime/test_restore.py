@@ -269,7 +269,7 @@ def test_rule_books_that_can_no_longer_be_read_are_stood_in_for(world: World) ->
 
 def test_a_state_of_another_version_is_refused_as_a_whole() -> None:
     bank = Bank(0, Book((), ""))
-    with pytest.raises(StateError, match="version 99, this program reads 1"):
+    with pytest.raises(StateError, match="version 99, this program reads 2"):
         bank.restore(dump({"v": 99, "name": "m", "book": "", "since": 0.0}), 1, 1, lambda _: Book((), ""))
     with pytest.raises(StateError, match="no state of a model"):
         bank.restore(dump({"v": 1}), 1, 1, lambda _: Book((), ""))

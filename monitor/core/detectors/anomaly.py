@@ -77,6 +77,14 @@ class Anomaly:
         self._scores.rearm()
         self._recent = np.empty((0, 0))
 
+    def doubt(self) -> None:
+        """Report again what is still so."""
+        if self._broken:
+            self.rearm()
+        elif self.state == LATCHED:
+            self._scores.doubt()
+            self._recent = np.empty((0, 0))
+
     def disable(self, why: str) -> None:
         self._broken = why
 

@@ -19,6 +19,8 @@ class Entry(Protocol):
 
     def rearm(self) -> None: ...
 
+    def doubt(self) -> None: ...
+
     def disable(self, why: str) -> None: ...
 
     def save(self) -> Any: ...
@@ -62,12 +64,16 @@ class Keyed(Generic[E]):
         self.entries = {key: e for key, e in self.entries.items() if version is not None and key[0] != version}
 
     def apply(self, mark: Mark) -> None:
-        """rearm: watch again, same reference. reference: learn a new one. freeze: neither learn nor find, until
-        unfreeze. Other marks change nothing here."""
+        """rearm: watch again, same reference. promote: the same, and what is still so is reported again. reference:
+        learn a new one. freeze: neither learn nor find, until unfreeze. Other marks change nothing here."""
         mine = [key for key in self.entries if mark.segment in ("", key[1])]
         if mark.kind == "rearm":
             for key in mine:
                 self.entries[key].rearm()
+        elif mark.kind == "promote":
+            self.refused = False
+            for key in mine:
+                self.entries[key].doubt()
         elif mark.kind == "reference":
             self.entries = {key: e for key, e in self.entries.items() if key not in set(mine)}
             self.refused = False

@@ -149,6 +149,10 @@ class Outliers:
             self._rows, self._scores, self._count, self._broken = np.empty((0, 0)), np.empty(0), 0, ""
         self._quiet_until, self._others = -math.inf, 0
 
+    def doubt(self) -> None:
+        """Tell the next outlier, whenever the last one was."""
+        self.rearm()
+
     def disable(self, why: str) -> None:
         self._broken = why
 

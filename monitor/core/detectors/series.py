@@ -60,6 +60,7 @@ class Series:
 
     __slots__ = (
         "_detector",
+        "_doubt",
         "_make",
         "_pending",
         "_since_hit",
@@ -88,6 +89,7 @@ class Series:
         self._pending: Floats = np.empty(0)
         self._sums = Moments()
         self._since_hit = -1  # values since a detection that is still under suspicion
+        self._doubt = False  # whether what was reported is to be reported again if it is still so
 
     def feed(self, values: Floats) -> tuple[int, Change] | None:
         """Take values in order; the index of the one at which a change became sure, and the change.
@@ -119,7 +121,17 @@ class Series:
         elif self.state in (LATCHED, DISABLED):
             self.state, self.note = WATCHING, ""
             self._detector = self._make()
-            self._pending, self._sums, self._since_hit = np.empty(0), Moments(), -1
+            self._pending, self._sums, self._since_hit, self._doubt = np.empty(0), Moments(), -1, False
+
+    def doubt(self) -> None:
+        """If it has reported, or broke: watch again, and look at the next values as if a detector had found them odd.
+
+        What is still so is reported again, with at most `LOOKS[-1]` values; what is over is not.
+        """
+        if self.state in (LATCHED, DISABLED):
+            self.rearm()
+            if self.base is not None:
+                self._since_hit, self._doubt = 0, True
 
     def disable(self, why: str) -> None:
         """Stop for good, visibly: the detector raised."""
@@ -198,7 +210,8 @@ class Series:
     def _look(self) -> Change | None:
         recent = self._units(self._pending)
         whole = self._sums.plus(moments(recent))
-        length = split(recent, whole, 0 if self.base is not None else FEWEST)
+        length = len(recent) if self._doubt else split(recent, whole, 0 if self.base is not None else FEWEST)
+        self._doubt = self._doubt and self._since_hit >= 0
         if not length:
             return None
         after = moments(recent[-length:])
@@ -206,7 +219,7 @@ class Series:
         seen = judge(before, after, self.settings.guard)
         if seen is None:
             return None
-        self.base, self.state, self._since_hit = before, LATCHED, -1
+        self.base, self.state, self._since_hit, self._doubt = before, LATCHED, -1, False
         self._detector = None
         return self._change(seen, self._pending[-length:])
 
@@ -256,6 +269,7 @@ class Series:
             "pending": self._pending,
             "sums": list(self._sums),
             "since_hit": self._since_hit,
+            "doubt": self._doubt,
             "detector": None if self._detector is None else self._detector.save(),
         }
 
@@ -264,7 +278,7 @@ class Series:
         self.scale = (saved["scale"][0], saved["scale"][1])
         self.base = None if saved["base"] is None else Moments(*saved["base"])
         self._pending, self._sums = saved["pending"], Moments(*saved["sums"])
-        self._since_hit = saved["since_hit"]
+        self._since_hit, self._doubt = saved["since_hit"], saved.get("doubt", False)
         if saved["detector"] is None:
             return
         detector = self._make()

@@ -204,9 +204,24 @@ class Casework:
     # -- helpers ------------------------------------------------------------------------------------------------
 
     def _rearm(self, incident: Incident, actor: str) -> None:
-        """A latched incident is over: its detectors watch again."""
-        self.want("rearm", incident.model, incident.key, incident.segment)
+        """A latched incident is over: its detectors watch again. Those of the present are not for history to re-arm
+        while an incident of the present stands; nor for the shadow that a rule had, when it has gone live since."""
+        standing = self._stands(incident)
+        if standing and not incident.historical:
+            return
+        unsure = incident.historical and not standing  # the present latches on history too, before it has begun
+        body = None if unsure else {"historical": incident.historical}
+        self.want("rearm", incident.model, incident.key, incident.segment, body)
         self.record("rearmed", actor, {**named(incident), "why": "its incident was closed"})
+
+    def _stands(self, incident: Incident) -> bool:
+        """Whether another incident of the same detectors, of the present and of the rule's stage, is not closed."""
+        found = self.rule(incident.key, incident.model)
+        stage = incident.stage if found is None else found[1].stage
+        if incident.stage == stage and not incident.historical:
+            return False
+        now = self.current(episode(incident)._replace(stage=stage, historical=False))
+        return now is not None and now.state != "closed"
 
     def _note_untold(self, incident: Incident) -> None:
         """An occurrence is over and nobody was called: say why."""

@@ -133,6 +133,10 @@ class Store:
         self.base += BLOCK
         return int(np.count_nonzero(~self.get("joined", rows)))
 
+    def unjoined(self) -> int:
+        """Rows that have not got their truth."""
+        return int(np.count_nonzero(~self.get("joined", np.arange(self.base, self.end))))
+
     def memory(self) -> int:
         """Bytes held."""
         text = sum(block.values.size for block in self.blocks)

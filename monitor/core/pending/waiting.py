@@ -37,9 +37,14 @@ class Waiting:
         """Keep a truth of an id that has none waiting; answers how many values were too big to keep."""
         given = {path: value for path, value in values.items() if value is not MISSING and value is not None}
         kept = {path: value for path, value in given.items() if _is_small(value)}
-        self._truths[id_] = Truth(clock, kept)
-        self.size += _size(self._truths[id_])
+        self.put(id_, Truth(clock, kept))
         return len(given) - len(kept)
+
+    def put(self, id_: int, truth: Truth) -> None:
+        """Keep a truth that is as it should be, of an id that has none waiting."""
+        self.pop(id_)
+        self._truths[id_] = truth
+        self.size += _size(truth)
 
     def pop(self, id_: int) -> Truth | None:
         """Take out the truth of an id."""

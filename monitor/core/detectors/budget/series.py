@@ -176,6 +176,18 @@ class BudgetSeries:
             if self.share < 1.0:
                 self.collector = Collector()
 
+    def doubt(self) -> None:
+        """Its pages have reached nobody: watch by the reference itself again, so that what is still so pages again."""
+        was = self.state
+        moved = (self.offset, self.ratio) != (0.0, 1.0)
+        if was in (LATCHED, DISABLED):
+            self.rearm()
+        if self.state == WATCHING and (moved or was != WATCHING):
+            self.since, self.note = np.nan, ""
+            self.offset, self.ratio = 0.0, 1.0
+            self._lags, self._carried = np.zeros(ORDER), fresh()
+        self.muted, self.strain = -np.inf, 0.0
+
     def disable(self, why: str) -> None:
         self.state, self.note, self.collector = DISABLED, why, None
 

@@ -1,0 +1,205 @@
+"""One line of time of a model: its clock, its columns, what watches them, and its truth join."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from monitor.core.columns import Columns
+from monitor.core.detectors.report import is_old
+from monitor.core.events import Batch, Floats
+from monitor.core.findings import Evidence, Finding, Level
+from monitor.core.joins import Join, JoinLimits
+from monitor.core.rules.model import Absent, Book, ModelOptions, Pack, Rule
+from monitor.core.rules.reads import reads
+from monitor.core.watcher import Mark, Watcher
+from monitor.core.watchers import Watchers
+
+AHEAD = 60.0  # seconds a producer's clock may lead ours before it stops moving the rule clock
+VERSIONS = 20  # remembered per model
+_PLAIN = ("since", "clock", "last_seen", "heard", "events", "live", "old", "event_time")  # saved as they are
+
+
+class Timeline:
+    """What is known of a model's events along one line of time. `history`: all that it says is of the past.
+
+    Silence is of the present: rules about it do not watch history.
+    """
+
+    def __init__(self, name: str, book: Book, at: float, history: bool = False) -> None:
+        self.name = name
+        self.since = at
+        self.of_history = history
+        self.clock = -np.inf  # the rule clock: never goes back
+        self.last_seen: float | None = None  # recorded_at of the newest event
+        self.heard: float | None = None  # recorded_at of the newest event or label
+        self.events = 0
+        self.versions: list[str] = []
+        self.live = True  # whether a live source has ever sent, or nothing has come yet
+        self.old = False  # whether the newest event was history when it came
+        self.event_time = False
+        self.columns = Columns()
+        self.join: Join | None = None
+        self._watchers = Watchers(name, self.columns)
+        self.adopt(book)
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        return self._watchers.rules
+
+    @property
+    def watchers(self) -> dict[str, Watcher]:
+        return self._watchers.live
+
+    @property
+    def failed(self) -> dict[str, str]:
+        return self._watchers.failed
+
+    # -- the rule book ------------------------------------------------------------------------------------------
+
+    def adopt(self, book: Book) -> None:
+        """Watch by this book. A rule whose meaning did not change keeps its memory."""
+        self.book = book
+        self.options: ModelOptions = book.options_for(self.name)
+        pairs = book.rules_for(self.name)
+        rules = [rule for _, rule in pairs if not (self.of_history and isinstance(rule.form, Absent))]
+        self.columns.configure(_column_settings([pack for pack, _ in pairs]))
+        self._truthful = {rule.key for rule in rules if any(c.startswith("truth.") for c in reads(rule))}
+        self._labels = {rule.key for rule in rules if isinstance(rule.form, Absent) and rule.form.truth}
+        self._adopt_join(rules)
+        self._watchers.adopt(rules, self.options.false_pages)
+
+    def _adopt_join(self, rules: list[Rule]) -> None:
+        read = {c for rule in rules if rule.key in self._truthful for c in reads(rule)}
+        wanted = tuple(sorted(c for c in read if not c.startswith("truth.")))
+        limits = JoinLimits(matures=self.options.matures)
+        if not self._truthful:
+            self.join = None
+        elif self.join is None:
+            self.join = Join(wanted, self.name, limits)
+        else:
+            self.join.adopt(wanted, limits)
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def observe(self, batch: Batch) -> list[Finding]:
+        """Take in one batch of this model. Findings come in the order of rules, then of rows."""
+        clock = self._advance(batch)
+        joined = self._join(batch, clock)
+        findings: list[Finding] = []
+        for key, watcher in self._watchers:
+            feed = joined if key in self._truthful else batch
+            if feed is None or (feed.truth and key not in self._truthful | self._labels):
+                continue
+            rows = clock if feed is batch else clock[np.searchsorted(batch.offsets, feed.offsets)]
+            findings += self._watchers.run(key, partial(watcher.observe, feed, rows)) or []
+        if self.of_history or (batch.truth and self.old):  # a label that came today is of an event that did not
+            return [replace(finding, historical=True) for finding in findings]
+        return findings
+
+    def told(self, batch: Batch) -> Floats:
+        """The rule clock of each row, if the batch came now; infinite before anything has told the time."""
+        by_event = self.event_time if batch.truth and self.events else self._by_event(batch)
+        told = batch.recorded_at
+        if by_event:
+            told = np.minimum(batch.at - self.options.lateness, batch.recorded_at + AHEAD)
+        if by_event and batch.truth:  # a label that brings no time of its own says nothing about that of the events
+            told = np.where(batch.at == batch.recorded_at, self.clock, told)
+        clock: Floats = np.maximum(np.maximum.accumulate(told), self.clock)
+        return clock
+
+    def _advance(self, batch: Batch) -> Floats:
+        """The rule clock of each row; afterwards `self.clock` is that of the last."""
+        clock = self.told(batch)
+        self.clock, self.heard = float(clock[-1]), float(batch.recorded_at[-1])
+        if not batch.truth:
+            self.event_time = self._by_event(batch)
+            self.live = batch.live or (self.live and self.events > 0)
+            self.old = is_old(batch, batch.n - 1)
+            self.last_seen = self.heard
+            self.events += batch.n
+            self.columns.learn(batch)
+            self._note_versions(batch.versions)
+        return np.where(np.isfinite(clock), clock, batch.recorded_at)
+
+    def _by_event(self, batch: Batch) -> bool:
+        return self.options.time == "event" or (self.options.time is None and batch.event_time)
+
+    def _note_versions(self, versions: list[str | None]) -> None:
+        for version in dict.fromkeys(versions):
+            if version is not None and version not in self.versions:
+                self.versions = [*self.versions, version][-VERSIONS:]
+
+    def _join(self, batch: Batch, clock: Floats) -> Batch | None:
+        if self.join is None:
+            return None
+        return self.join.truths(batch, clock) if batch.truth else self.join.events(batch, clock)
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def rule_time(self, at: float) -> float:
+        """The rule clock when daemon time is `at`: data that keeps its own time does not age while it waits."""
+        return self.clock if self.event_time and np.isfinite(self.clock) else max(self.clock, at)
+
+    def assess(self, at: float) -> list[Level]:
+        """The levels of this model's rules at daemon time `at`."""
+        now, past = self.rule_time(at), self.old or self.of_history
+        levels: list[Level] = []
+        for key, watcher in self._watchers:
+            absent = isinstance(self.rules[key].form, Absent)
+            level = self._watchers.run(key, partial(watcher.assess, at if absent and self.live else now))
+            if level is not None:
+                levels.append(replace(level, historical=True) if past else level)
+        return levels
+
+    # -- marks and failure --------------------------------------------------------------------------------------
+
+    def apply(self, mark: Mark) -> None:
+        """A mark that concerns this model; `rule` None means all of its rules."""
+        if mark.kind == "kinds" and mark.body is not None:
+            self.columns.fix(mark.body["column"], mark.body["kind"])
+        else:
+            self._watchers.apply(mark)
+
+    def failures(self) -> list[Finding]:
+        """What broke since the last call, as findings."""
+        at = self.clock if np.isfinite(self.clock) else self.since
+        version = self.versions[-1] if self.versions else None
+        found = []
+        for key, detail in self._watchers.broken():
+            evidence = Evidence("", "", "detector_error", None, None, None, None, 0, at, detail)
+            found.append(Finding(key, self.name, version, evidence, historical=self.of_history))
+        return found
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def memory(self) -> int:
+        """Bytes held, estimated."""
+        return 4096 + self._watchers.memory() + (self.join.memory() if self.join else 0)
+
+    def save(self) -> Any:
+        """State for `core.state.dump`."""
+        return {
+            **{name: getattr(self, name) for name in _PLAIN},
+            **self._watchers.save(),
+            "versions": list(self.versions),
+            "columns": self.columns.save(),
+            "join": None if self.join is None else self.join.save(),
+        }
+
+    def load(self, saved: Any) -> list[str]:
+        """Continue from `save`; answers the keys of rules that must start afresh. Raises StateError."""
+        for name in _PLAIN:
+            setattr(self, name, saved[name])
+        self.versions = list(saved["versions"])
+        self.columns.load(saved["columns"])
+        if self.join is not None and saved["join"] is not None:
+            self.join.load(saved["join"])
+        return self._watchers.load(saved)
+
+
+def _column_settings(packs: list[Pack]) -> dict[str, Any]:
+    return {path: setting for pack in packs for path, setting in pack.columns.items()}

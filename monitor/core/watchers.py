@@ -1,0 +1,131 @@
+"""The rules of one model and what watches them: kept when the book changes, and each taken out alone when it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+from monitor.core.columns import Columns
+from monitor.core.detectors.build import allow, detector_watcher, page_budget
+from monitor.core.detectors.report import clean
+from monitor.core.rules.evaluate import window_watcher
+from monitor.core.rules.model import Detect, Rule
+from monitor.core.watcher import Mark, Watcher
+
+T = TypeVar("T")
+
+
+class Watchers:
+    """`rules` in the order of the book; `live` are their watchers, but for those that broke (`failed`: why)."""
+
+    def __init__(self, model: str, columns: Columns) -> None:
+        self.model, self._columns = model, columns
+        self.rules: dict[str, Rule] = {}
+        self.live: dict[str, Watcher] = {}
+        self.failed: dict[str, str] = {}
+        self._broken: list[str] = []
+        self._budgets: dict[str, float] = {}
+
+    def adopt(self, rules: list[Rule], false_pages: float) -> None:
+        """Watch by these rules. One whose meaning did not change keeps its memory.
+
+        One that goes from shadow to live looks again at what it latched on: nobody was told of it.
+        """
+        before, kept = self.rules, self.live
+        self.rules = {rule.key: rule for rule in rules}
+        self._budgets = {rule.key: page_budget(rule, rules, false_pages) for rule in rules}
+        self.live = {}
+        for key, rule in self.rules.items():
+            known = before.get(key)
+            promoted = known is not None and (known.stage, rule.stage) == ("shadow", "live")
+            if known is None or meaning(known) != meaning(rule) or (promoted and key in self.failed):
+                self._start(rule)
+            elif key in kept:
+                self.live[key] = kept[key]
+                if promoted:
+                    self.run(key, partial(kept[key].apply, Mark("promote", 0.0, self.model, key)))
+            if key in self.live:
+                allow(self.live[key], self._budgets[key])
+        self.failed = {key: why for key, why in self.failed.items() if key in self.rules}
+
+    def __iter__(self) -> Iterator[tuple[str, Watcher]]:
+        """In the order of the book, whatever was built anew since."""
+        return iter([(key, self.live[key]) for key in self.rules if key in self.live])
+
+    def run(self, key: str, call: Callable[[], T]) -> T | None:
+        """Let one watcher do something; one that raises is taken out, visibly, until a person re-arms its rule."""
+        try:
+            return call()
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as problem:  # River's Rust panics are BaseExceptions
+            self.failed[key] = clean(f"{type(problem).__name__}: {problem}")
+            self.live.pop(key, None)
+            self._broken.append(key)
+            return None
+
+    def apply(self, mark: Mark) -> None:
+        """A mark for one rule, or (`rule` None) for all of them."""
+        for key in [key for key in self.rules if mark.rule in (None, key)]:
+            if key in self.live:
+                self.run(key, partial(self.live[key].apply, mark))
+            elif mark.kind == "rearm":
+                self._start(self.rules[key])
+
+    def broken(self) -> list[tuple[str, str]]:
+        """What broke since the last call: keys of rules, and a sentence each."""
+        broken, self._broken = self._broken, []
+        return [(key, self._sentence(key)) for key in broken if key in self.failed]
+
+    def _sentence(self, key: str) -> str:
+        why = self.failed[key]
+        return (
+            f"The detector of rule {key} on model {self.model} stopped working ({why}) and is switched off; "
+            "close this incident to start it afresh, and report the fault."
+        )
+
+    def _start(self, rule: Rule) -> None:
+        """A watcher without a past; a rule that cannot be watched has failed from the start."""
+        self.failed.pop(rule.key, None)
+        made = self.run(rule.key, partial(self._build, rule))
+        if made is not None:
+            self.live[rule.key] = made
+
+    def _build(self, rule: Rule) -> Watcher:
+        if isinstance(rule.form, Detect):
+            return detector_watcher(rule, self.model, self._columns, self._budgets[rule.key])
+        return window_watcher(rule, self.model)
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def memory(self) -> int:
+        """Bytes held, estimated."""
+        return sum(watcher.memory() for watcher in self.live.values())
+
+    def save(self) -> Any:
+        """State for `core.state.dump`."""
+        live = {key: {"meaning": meaning(self.rules[key]), "state": w.save()} for key, w in self.live.items()}
+        return {"failed": dict(self.failed), "broken": list(self._broken), "watchers": live}
+
+    def load(self, saved: Any) -> list[str]:
+        """Continue from `save`; answers the keys of rules that must start afresh."""
+        self.failed = {key: why for key, why in saved["failed"].items() if key in self.rules}
+        self._broken = [key for key in saved["broken"] if key in self.failed]
+        self.live = {key: watcher for key, watcher in self.live.items() if key not in self.failed}
+        return [key for key in list(self.live) if not self._load(key, saved["watchers"].get(key))]
+
+    def _load(self, key: str, saved: Any) -> bool:
+        if saved is None or saved["meaning"] != meaning(self.rules[key]):
+            return False
+        try:
+            self.live[key].load(saved["state"])
+        except Exception:  # a StateError, or a mistake in a watcher: it costs one rule its memory, not the model
+            self._start(self.rules[key])
+            return False
+        return True
+
+
+def meaning(rule: Rule) -> str:
+    """What a rule's memory depends on: two rules of equal meaning can share it."""
+    return repr((rule.form, rule.reference, rule.on_version))
