@@ -90,8 +90,9 @@ ops = st.one_of(
     st.tuples(st.just("post"), events),
     st.tuples(st.just("post"), events),
     st.tuples(st.just("import"), events),
+    st.tuples(st.just("backfill"), st.tuples(events, st.sampled_from([3_000.0, 9_000.0, 1e6]))),
     st.tuples(st.just("truth"), st.lists(st.integers(0, 60), min_size=1, max_size=8, unique=True)),
-    st.tuples(st.just("pass"), st.sampled_from([1.0, 5.0, 10.0])),
+    st.tuples(st.just("pass"), st.sampled_from([1.0, 5.0, 10.0, 90_000.0])),
     st.tuples(st.just("turn"), st.sampled_from([1, 5, 1000])),
     st.tuples(st.just("reload"), st.integers(0, len(PACKS) - 1)),
     st.tuples(st.just("act"), st.sampled_from(["acknowledge", "close", "reopen", "accept", "retire", "kind"])),
@@ -116,6 +117,11 @@ def live(world: World, script: list[Any], disturbed: bool) -> None:
     for (op, what), trouble in script:
         if op in ("post", "import"):
             world.post(*what, flags=FILE if op == "import" else None)
+            world.pump().turn(5)
+        elif op == "backfill":
+            rows, ago = what
+            happened = world.clock.now() - ago
+            world.post(*({**row, "at": happened + i} for i, row in enumerate(rows)), flags=FILE)
             world.pump().turn(5)
         elif op == "truth":
             world.truth(*({"id": f"e{n}", "model": "m1", "truth": {"label": n % 2}} for n in what))
