@@ -7,6 +7,7 @@ goes to a line of its own, which calls nobody and is dropped after a day.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,21 @@ class ModelWatch(Timeline):
 
     def observe(self, batch: Batch) -> list[Finding]:
         """Take in one batch of this model. Findings come in the order of rules, then of rows, history's last."""
+        if self.old and batch.live and not batch.truth:
+            self._begin(batch)
         past = self._labels_of_history(batch) if batch.truth else self._behind(batch)
         if past is None or not past.any():
             return super().observe(batch)
         then = batch if past.all() else batch.take(np.flatnonzero(past))
         found = [] if then is batch else super().observe(batch.take(np.flatnonzero(~past)))
         return found + self._beside(then).observe(then)
+
+    def _begin(self, batch: Batch) -> None:
+        """The present begins. What history made a detector latch on called nobody: it watches again from here, as if
+        a person had closed that incident."""
+        mark = Mark("rearm", float(batch.recorded_at[0]), self.name)
+        for key, watcher in self._watchers:
+            self._watchers.run(key, partial(watcher.apply, mark))
 
     def _behind(self, batch: Batch) -> Bools | None:
         """Which rows are history that the present has left behind; None: none of them.

@@ -60,6 +60,18 @@ def test_old_rows_teach_a_model_as_long_as_they_come_in_order_and_nothing_live_h
     assert part.history is None and not any(level.historical for level in part.assess(BASE + 1))
 
 
+def test_a_detector_that_history_made_latch_watches_again_when_the_present_begins() -> None:
+    part = ModelWatch("m", a_book(SHIFT), BASE)
+    drifted = past(BASE, DAY, [i % 7.0 for i in range(600)] + [5 + i % 7.0 for i in range(300)])
+    assert [finding.historical for finding in part.observe(drifted)] == [True]
+    assert part.watchers["p/R0"].describe()["series"] == {"latched": 1}
+    part.observe(past(BASE + 1, DAY / 2, [8.0] * 10, first=900))
+    assert part.watchers["p/R0"].describe()["series"] == {"latched": 1}
+    assert part.observe(live(BASE + 2, [5 + i % 7.0 for i in range(300)], 1000)) == []  # not what stood
+    found = part.observe(live(BASE + 3, [12 + i % 7.0 for i in range(300)], 1300))
+    assert [finding.historical for finding in found] == [False]
+
+
 def test_old_rows_behind_a_live_stream_go_beside_it_and_leave_it_as_it_is() -> None:
     calm, busy = (ModelWatch("m", a_book(LOW, SHIFT, Absent(600.0), WRONG), BASE) for _ in range(2))
     for part in (calm, busy):

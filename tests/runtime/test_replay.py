@@ -64,6 +64,7 @@ PACKS = (
     PACK,
     PACK.replace("above: 50%", "above: 20%").replace("  for: 20s\n", "  for: 40s\n"),
     PACK.replace("of: output.label != truth.label", "of: output.label != truth.label and inputs.x < 9"),
+    PACK.replace("  severity: high\n- alert: Odd", "  severity: high\n  stage: shadow\n- alert: Odd"),
     PACK[: PACK.index("- alert: Wrong")].replace("absent: {for: 1m", "absent: {for: 2m"),
 )
 X: list[Any] = [0.1, 0.2, 0.3, 5.0, 5.1, None, "NaN", "Infinity", "7", 2**70, [1, 2], True, {"deep": 1}]
