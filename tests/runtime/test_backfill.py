@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from pumping import World, answers
+from pumping import T0, World, answers
 
+from monitor.core.incidents.model import RuleState
+from monitor.core.rules.model import Absent, Book, Pack, Position, Rule
+from monitor.runtime.pace import TICK, Ticks
 from monitor.spool import Flags
 
 FILE = Flags(event_time=True, live=False, source="file")
 DAY = 86_400.0
+
+
+def test_what_waits_in_history_asks_for_no_tick() -> None:
+    rule = Rule("p", "R", Absent(60.0), "high", Position("p.yaml", 1, 1), for_=7.0)
+    book, ticks = Book((Pack("p", ("*",), (rule,)),), ""), Ticks()
+    past = RuleState("p/R", "m", "", T0, False, T0, historical=True)
+    ticks.learn({past.key: past}, book)
+    assert ticks.next(T0) == T0 + TICK
+    live = replace(past, historical=False)
+    ticks.learn({past.key: past, live.key: live}, book)
+    assert ticks.next(T0) == T0 + 7.0
 
 
 def backfill(world: World, n: int, ago: float, confidence: float) -> None:

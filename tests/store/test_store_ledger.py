@@ -178,7 +178,16 @@ def test_incidents_states_and_gates_are_replaced_and_states_dropped(
     found = view(database, 1002.0)
     assert found.incidents == {"i-1": closed}
     assert set(found.rule_states) == {("base/SlowAnswers", "fraud-eu", "b", False)}
-    assert found.gates["fraud-eu"].generation == 2
+
+
+def test_what_history_says_of_a_rule_is_kept_beside_what_the_present_says(
+    database: Database, taken: Taken, make: Any
+) -> None:
+    live, past = make.state("a", firing=True), make.state("a", historical=True)
+    commit_step(database, step(1), Changes(rule_states={s.key: s for s in (live, past)}), {}, 0)
+    assert view(database).rule_states == {live.key: live, past.key: past}
+    commit_step(database, step(2), Changes(rule_states={past.key: None}), {}, 0)
+    assert view(database).rule_states == {live.key: live}
 
 
 def test_a_notice_recorded_once_is_never_owed_again(database: Database, taken: Taken, make: Any) -> None:
