@@ -102,7 +102,7 @@ class Timeline:
 
     def told(self, batch: Batch) -> Floats:
         """The rule clock of each row, if the batch came now; infinite before anything has told the time."""
-        by_event = self.event_time if batch.truth and self.events else self._by_event(batch)
+        by_event = self._by_event(batch)
         told = batch.recorded_at
         if by_event:
             told = np.minimum(batch.at - self.options.lateness, batch.recorded_at + AHEAD)
@@ -126,7 +126,12 @@ class Timeline:
         return np.where(np.isfinite(clock), clock, batch.recorded_at)
 
     def _by_event(self, batch: Batch) -> bool:
-        return self.options.time == "event" or (self.options.time is None and batch.event_time)
+        """Whether events bring their own clock: the settings say so, or else the source the line is fed by. Labels, and
+        a file beside a live source, have no say in that: the clock would stand until the next live event."""
+        if self.options.time is not None:
+            return self.options.time == "event"
+        aside = batch.truth or (self.live and not batch.live)
+        return self.event_time if aside and self.events else batch.event_time
 
     def _note_versions(self, versions: list[str | None]) -> None:
         for version in dict.fromkeys(versions):

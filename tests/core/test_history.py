@@ -104,6 +104,16 @@ def test_a_silent_model_stays_silent_while_its_past_comes_in() -> None:
     assert (level.at, level.historical, level.holds.tolist()) == (BASE + 660, False, [1])
 
 
+def test_the_last_hour_of_a_backfill_does_not_stop_the_clock_of_a_live_model() -> None:
+    """It is not old, so it is of the present; but a file that ends says nothing about how time goes on."""
+    part = ModelWatch("m", a_book(Windowed("measure", "rate()", 60.0, below=0.05)), BASE)
+    part.observe(live(BASE, [1.0] * 10))
+    part.observe(past(BASE + 1, 1800.0, [1.0] * 10, first=10))
+    assert part.history is None and not part.event_time
+    (level,) = part.assess(BASE + 100)
+    assert level.at == BASE + 100 and level.holds.tolist() == [1]
+
+
 def test_a_file_that_catches_up_with_itself_stays_in_order() -> None:
     """A model that is fed by files only: yesterday's comes today, and its last hour is not old."""
     part = ModelWatch("m", a_book(LOW), BASE)
