@@ -30,7 +30,7 @@ def check(context: typer.Context, folders: Folders = None, output: Output = "tab
     from monitor.cli.rules_check import report
 
     settings = shared(context).settings()
-    report(_folders(folders, settings), settings, output)
+    report(_folders(folders, settings), settings, output, chosen=bool(folders))
 
 
 @app.command()

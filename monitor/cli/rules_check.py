@@ -21,8 +21,11 @@ from monitor.store import queries
 from monitor.store.database import Database, LedgerUnavailable
 
 
-def report(folders: Sequence[Path], settings: Settings, output: str) -> None:
-    """Print what there is to say of these packs; ends the command with 1 if they cannot be used."""
+def report(folders: Sequence[Path], settings: Settings, output: str, chosen: bool = False) -> None:
+    """Print what there is to say of these packs; ends the command with 1 if they cannot be used.
+
+    Where nobody has `chosen` these folders, it also says that a daemon has other rules in force.
+    """
     shelf = Shelf(folders, parameters(settings), model_options(settings), settings.partitions)
     try:
         book, source, odd = shelf.load()
@@ -37,7 +40,7 @@ def report(folders: Sequence[Path], settings: Settings, output: str) -> None:
         typer.echo(as_json({"rules": rows, "remarks": [asdict(remark) for remark in remarks]}))
     else:
         _print(book, rows, remarks, unread)
-        if digest not in (None, book.digest):
+        if not chosen and digest not in (None, book.digest):
             where = ", ".join(map(str, folders))
             say(
                 f"These are the rules in {where}. The daemon on {settings.home} has others in force: see `overloop "

@@ -227,6 +227,8 @@ def test_where_no_daemon_has_run_the_files_are_explained_and_that_is_said(
 
 
 def test_checking_other_rules_than_those_in_force_says_so(at: Overloop, pack: Callable[..., Path]) -> None:
-    done = at("rules", "check", pack(OTHER))
+    folder = str(pack(OTHER))
+    done = at("rules", "check", OVERLOOP_RULES=folder)
     assert done.exit_code == 0 and "has others in force" in done.stderr
-    assert at("rules", "check", PACK.parent).stderr == ""
+    assert at("rules", "check", OVERLOOP_RULES=str(PACK.parent)).stderr == ""
+    assert at("rules", "check", folder).stderr == "", "whoever names a folder knows what it is"
