@@ -233,6 +233,7 @@ def _tables() -> None:
         sa.Column("expires_at", sa.Double(), nullable=True),
         sa.Column("used_at", sa.Double(), nullable=True),
         sa.Column("revoked_at", sa.Double(), nullable=True),
+        sa.Column("parent", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_tokens"),
         sa.UniqueConstraint("hash", name="uq_tokens_hash"),
     )

@@ -45,6 +45,7 @@ def main() -> None:
 
 def _run(role: str, instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
     """What the machine refuses is a sentence in the log; only mistakes of the program end with a trace."""
+    from monitor.app.hiding import redactor
     from monitor.clock import ClockError
     from monitor.settings import Settings
     from monitor.spool import SpoolError
@@ -52,7 +53,7 @@ def _run(role: str, instructions: dict[str, Any], line: Line, stop: threading.Ev
     from monitor.telemetry.logs import configure_logging
 
     settings = Settings.from_json(instructions["settings"])
-    configure_logging(settings.log.format, settings.log.level)
+    configure_logging(settings.log.format, settings.log.level, redactor(settings, os.environ))
     try:
         return _role(role)(settings, instructions, line, stop)
     except (ClockError, SpoolError, LedgerUnavailable) as problem:

@@ -14,7 +14,7 @@ import structlog
 from monitor.app import word
 from monitor.app.home import Home
 from monitor.app.housekeeping import jobs
-from monitor.app.telling import Telling
+from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import Clock
 from monitor.core.notices.render import Links
 from monitor.core.rules.model import Book
@@ -248,8 +248,7 @@ class Engine:
         found = {name: secret.reveal() for name, secret in addresses(self.settings, os.environ).items()}
         if found:
             self.senders = apprise_senders(found, self.helpers)
-        for name, sentence in self.senders.problems.items():
-            log.error(sentence, action="receiver_unusable", receiver=name)
+        tell_receivers(self.senders)
         self.courier = Courier(
             self.database,
             self.senders.all,

@@ -20,6 +20,7 @@ from monitor.app.home import Home, secret_key
 from monitor.clock import Clock
 from monitor.formats.secrets import Secrets
 from monitor.runtime.books import BookRefused, Shelf
+from monitor.runtime.catchup import catch_up
 from monitor.runtime.desk import Desk
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
@@ -72,6 +73,8 @@ class FrontProcess:
         self.home, self.settings, self.listener = home, settings, listener
         self.clock = Clock(home.path)
         self.database = home.database()
+        for sentence in catch_up(self.database, home.spool, settings.partitions, self.clock.now()):
+            log.error(sentence, action="spool_older")
         self.spool = Spool.open(home.spool, settings.partitions, spool_options(settings))
         self.shelf = Shelf(rule_folders(settings), parameters(settings), model_options(settings), settings.partitions)
         self._take_book()

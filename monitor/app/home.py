@@ -59,12 +59,16 @@ class Home:
     def key(self) -> Path:
         return self.path / "secret.key"
 
+    @property
+    def reserve(self) -> Path:
+        return self.path / "reserve"
+
     def database(self) -> Database:
         """The ledger, with the space kept back for a full disk."""
         from monitor.store.database import Database
         from monitor.store.reserve import Reserve
 
-        return Database.open(self.ledger, self.run, Reserve(self.path / "reserve"))
+        return Database.open(self.ledger, self.run, Reserve(self.reserve))
 
 
 def make(path: Path) -> Home:
@@ -110,13 +114,18 @@ def lock(home: Home) -> int:
 
 
 def fill(home: Home) -> None:
-    """Ledger, token and keys of a fresh home; an old one is only checked. Raises SchemaMismatch."""
+    """Ledger, token and keys of a fresh home; an old one is only checked. Raises SchemaMismatch.
+
+    And the space that is kept back for the ledger, before anything else fills the disk.
+    """
     from monitor.store import facts, schema
+    from monitor.store.reserve import Reserve
 
     if schema.revision(home.ledger) is None:  # no ledger, or one whose making was cut short
         schema.upgrade(home.ledger, home.run)
     schema.check(home.ledger)
     _secret(home.key)
+    Reserve(home.reserve).ensure()
     clock = Clock(home.path)
     with home.database() as database, database.write(clock.now()) as tx:
         facts.ensure_fact(tx, "home_id", str(uuid.uuid4()))

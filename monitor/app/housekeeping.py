@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.error
 import urllib.request
 from functools import partial
 from typing import TYPE_CHECKING
@@ -127,5 +128,20 @@ def _digest(engine: Engine) -> None:
 
 
 def _heartbeat(engine: Engine, address: str) -> None:
-    with urllib.request.urlopen(address, timeout=10.0):  # noqa: S310 - an operator's own setting
-        engine.metrics.house.heartbeat(engine.clock.now())
+    try:
+        with urllib.request.urlopen(address, timeout=10.0):  # noqa: S310 - an operator's own setting, checked before
+            engine.metrics.house.heartbeat(engine.clock.now())
+    except Exception as problem:  # its text and its trace may hold the address
+        raise HeartbeatError(_why(problem)) from None
+
+
+class HeartbeatError(Exception):
+    """The heartbeat was not heard; the text says why and nothing of its address."""
+
+
+def _why(problem: Exception) -> str:
+    if isinstance(problem, urllib.error.HTTPError):
+        return f"The server of the heartbeat's address answered with status {problem.code}."
+    cause = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
+    return f"The heartbeat's address could not be fetched ({said}): check the network, and the address itself."

@@ -10,13 +10,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from monitor.app.apart import StartError, apart
 from monitor.app.home import Home, lock, make
 from monitor.notify_socket import Notifier
 from monitor.settings import Settings
-from monitor.settings.secrets import addresses
+from monitor.settings.secrets import addresses, heartbeat_address
 
 if TYPE_CHECKING:
     from monitor.app.engine import Engine
@@ -33,10 +34,12 @@ EXTEND = 60.0  # seconds more that systemd is asked for while the start goes on
 def run(settings: Settings) -> int:
     """`overloop run`: returns its exit code. Raises StartError, HomeError, SettingsError."""
     addresses(settings, os.environ)  # a receiver without an address is told now, not when it is needed
+    heartbeat_address(settings, os.environ)
     home = make(settings.home)
     held = lock(home)
     os.set_inheritable(held, True)
     listener = bind(settings)
+    settings = as_bound(settings, listener)
     (home.run / "url").write_text(_local_url(settings, listener) + "\n")
     (home.run / "engine.json").unlink(missing_ok=True)
     if settings.single:
@@ -70,6 +73,13 @@ def bind(settings: Settings) -> socket.socket:
         ) from problem
     listener.set_inheritable(True)
     return listener
+
+
+def as_bound(settings: Settings, listener: socket.socket) -> Settings:
+    """With the port that the system gave, where any free one was asked for: links name it."""
+    if settings.port != 0:
+        return settings
+    return msgspec.structs.replace(settings, listen=f"{settings.listen.rpartition(':')[0]}:{listener.getsockname()[1]}")
 
 
 def _local_url(settings: Settings, listener: socket.socket) -> str:

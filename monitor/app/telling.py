@@ -12,6 +12,7 @@ from monitor.core.changes import Silence
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.silences import status
 from monitor.core.step import BANK_FULL
+from monitor.delivery.apprise_sender import Senders
 from monitor.runtime.courier import Delivery
 from monitor.runtime.pace import TICK, Done
 from monitor.runtime.seen import BROKEN
@@ -20,6 +21,14 @@ from monitor.telemetry.engine import EngineMetrics
 log = structlog.get_logger("engine")
 
 UNFINISHED = ("pending", "sending", "retry", "unknown")  # notices
+
+
+def tell_receivers(senders: Senders) -> None:
+    """Which receivers cannot be used, and which nobody could look at."""
+    for name, sentence in senders.problems.items():
+        log.error(sentence, action="receiver_unusable", receiver=name)
+    for name, sentence in senders.unchecked.items():
+        log.warning(sentence, action="receiver_unchecked", receiver=name)
 
 
 class Telling:

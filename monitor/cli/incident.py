@@ -10,6 +10,7 @@ import typer
 from monitor.cli.context import Format, Output, as_json, say, seconds, shared, show, told
 from monitor.cli.http import Daemon
 from monitor.cli.ids import SHORT, WHOLE, whole_id
+from monitor.cli.incident_text import in_hand
 
 app = typer.Typer(help="Look at what needs a person, and act on it.", no_args_is_help=True)
 
@@ -37,7 +38,10 @@ def list_(
     asked = {"state": state, "model": model, "rule": rule, "limit": limit}
     with told():
         page = shared(context).daemon().json(f"/v1/incidents?{urlencode({k: v for k, v in asked.items() if v})}")
-    rows = [{**i, "id": i["id"][:SHORT], "opened": i["opened_at"][:16].replace("T", " ")} for i in page["incidents"]]
+    rows = [
+        {**i, "id": i["id"][:SHORT], "opened": i["opened_at"][:16].replace("T", " "), "owner": in_hand(i)}
+        for i in page["incidents"]
+    ]
     if not rows and output == "table":
         say("There are no incidents to show.")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from monitor.cli.table import paragraph, plain, terminal_width, visible
@@ -22,6 +23,12 @@ _FACTS = (
 )
 _INDENT = 17
 _PIECES = 10  # of evidence that are shown
+
+
+def in_hand(found: Mapping[str, Any]) -> str | None:
+    """The owner, and who has it in hand if that is another."""
+    owner, held = found["owner"], found["acknowledged_by"]
+    return f"{owner} ({held} has it)" if owner and held and held != owner else owner
 
 
 def lines(found: dict[str, Any]) -> list[str]:

@@ -115,7 +115,11 @@ def _sentence(name: str, label: str, result: Result) -> str:
     next_ = {
         "retry": "A real message would be tried again until it is delivered or no longer owed.",
         "unknown": "A real page would be sent again, because a duplicate is better than silence.",
-        "dead": "A real message would be given up, because sending it again cannot help.",
+        "dead": (
+            "The receiver refuses such a message, and sending the same one again cannot help: mend its address, or "
+            "what it allows, and run this test again. Until then a page to it is tried again at longer and longer "
+            "intervals until somebody has the incident in hand, and any other message to it is given up."
+        ),
     }[result.outcome]
     return (
         f'The receiver "{name}" at {label} did not accept the test message ({result.reason}). {result.problem} {next_}'

@@ -12,7 +12,7 @@ from monitor.cli.context import Exit, Output, as_json, fail, say, shared, told
 from monitor.cli.http import DaemonProblem
 
 if TYPE_CHECKING:
-    from monitor.core.rules.model import Rule
+    from monitor.core.rules.model import Book, Rule
     from monitor.runtime.books import Shelf
     from monitor.settings import Settings
 
@@ -30,7 +30,7 @@ def check(context: typer.Context, folders: Folders = None, output: Output = "tab
     from monitor.cli.rules_check import report
 
     settings = shared(context).settings()
-    report(_folders(folders, settings), settings, output)
+    report(_folders(folders, settings), settings, output, chosen=bool(folders))
 
 
 @app.command()
@@ -65,18 +65,25 @@ def explain(
     ] = None,
     folders: Annotated[
         list[Path] | None,
-        typer.Option("--rules", metavar="DIR", help="A folder of packs, or a pack; may be given again."),
+        typer.Option(
+            "--rules",
+            metavar="DIR",
+            help="A folder of packs, or a pack; may be given again. Without it the rules in force on this home.",
+        ),
     ] = None,
     output: Output = "table",
 ) -> None:
-    """Say in words what a rule watches and, of a model, since when and how near it is to tripping."""
+    """Say in words what a rule watches and, of a model, since when and how near it is to tripping.
+
+    The rules are those in force on the home folder, or those of the files where no daemon has run yet, or of --rules.
+    """
     from monitor.cli.rules_explain import explained, stands
     from monitor.runtime.books import BookRefused
     from monitor.runtime.look import LookError, look
 
     settings = shared(context).settings()
     try:
-        book, _, _ = _shelf(_folders(folders, settings), settings).load()
+        book = _book(folders, settings, shared(context).folder())
         standing = None if model is None else look(shared(context).folder(), settings.partitions, model)
     except BookRefused as refused:
         fail("\n".join(refused.lines), Exit.FAILED)
@@ -126,6 +133,30 @@ def _named(name: str, known: Sequence[str], rules: Sequence[Rule], model: str | 
     return fail(
         f"No rule is called {name!r}. " + (f"Did you mean {names[close]}?" if close else "See `overloop rules check`.")
     )
+
+
+def _book(folders: list[Path] | None, settings: Settings, home: Path) -> Book:
+    """The rules of these folders, else those in force, else those of the settings. Raises BookRefused, LookError."""
+    from monitor.runtime.books import BookRefused
+    from monitor.runtime.look import in_force
+
+    found = None if folders else in_force(home)
+    shelf = _shelf(_folders(folders, settings), settings)
+    if found is None:
+        if not folders:
+            say(f"No daemon has run on {home} yet; these are the rules of {_named_folders(shelf)}.", err=True)
+        return shelf.load()[0]
+    try:
+        same = shelf.load()[0].digest == found.digest
+    except BookRefused:
+        same = False
+    if not same:
+        say(f"These are the rules in force on {home}; the files in {_named_folders(shelf)} hold others.", err=True)
+    return found
+
+
+def _named_folders(shelf: Shelf) -> str:
+    return ", ".join(map(str, shelf.folders))
 
 
 def _folders(given: list[Path] | None, settings: Settings) -> Sequence[Path]:

@@ -21,8 +21,11 @@ from monitor.store import queries
 from monitor.store.database import Database, LedgerUnavailable
 
 
-def report(folders: Sequence[Path], settings: Settings, output: str) -> None:
-    """Print what there is to say of these packs; ends the command with 1 if they cannot be used."""
+def report(folders: Sequence[Path], settings: Settings, output: str, chosen: bool = False) -> None:
+    """Print what there is to say of these packs; ends the command with 1 if they cannot be used.
+
+    Where nobody has `chosen` these folders, it also says that a daemon has other rules in force.
+    """
     shelf = Shelf(folders, parameters(settings), model_options(settings), settings.partitions)
     try:
         book, source, odd = shelf.load()
@@ -30,13 +33,20 @@ def report(folders: Sequence[Path], settings: Settings, output: str) -> None:
         if output == "json":
             typer.echo(as_json({"rules": [], "remarks": [asdict(found) for found in refused.diagnostics]}))
         fail("\n".join([*refused.lines, "These rules cannot be used."]))
-    known, unread = _known(settings)
+    known, unread, digest = _known(settings)
     remarks = [*odd, *check_book(book, documents_of(source), known)]
     rows = _rows(book)
     if output == "json":
         typer.echo(as_json({"rules": rows, "remarks": [asdict(remark) for remark in remarks]}))
     else:
         _print(book, rows, remarks, unread)
+        if not chosen and digest not in (None, book.digest):
+            where = ", ".join(map(str, folders))
+            say(
+                f"These are the rules in {where}. The daemon on {settings.home} has others in force: see `overloop "
+                "rules explain`, and `overloop rules reload` to have it read its own folders again.",
+                err=True,
+            )
     if any(remark.severity == "error" for remark in remarks):
         fail("These rules have errors.", Exit.FAILED)
 
@@ -66,16 +76,17 @@ def _rows(book: Book) -> list[dict[str, Any]]:
     ]
 
 
-def _known(settings: Settings) -> tuple[dict[str, frozenset[str]], str | None]:
-    """Columns that models of this home have had, and why they could not be read; nothing where there is no home yet."""
+def _known(settings: Settings) -> tuple[dict[str, frozenset[str]], str | None, str | None]:
+    """Columns that models of this home have had, why they could not be read, and which rules are in force there."""
     ledger = settings.home / "ledger.db"
     try:
         if not ledger.exists():
-            return {}, None
+            return {}, None, None
         with Database.open(ledger, settings.home / "run") as database, database.read() as connection:
-            return {m["model"]: frozenset(m["columns"]) for m in queries.models(connection)}, None
+            columns = {m["model"]: frozenset(m["columns"]) for m in queries.models(connection)}
+            return columns, None, queries.get_fact(connection, "book")
     except (LedgerUnavailable, OSError) as problem:
-        return {}, str(problem)
+        return {}, str(problem), None
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from monitor.settings import Settings, SettingsError, load
 
 def run(flags: Mapping[str, Any]) -> None:
     """Run the daemon; ends the command with its exit code, 2 on settings it cannot use, 3 where it cannot start."""
+    from monitor.app.hiding import redactor
     from monitor.app.home import HomeError
     from monitor.app.start import StartError
     from monitor.app.start import run as start
@@ -23,7 +24,7 @@ def run(flags: Mapping[str, Any]) -> None:
 
     try:
         settings = load(flags)
-        configure_logging(settings.log.format, settings.log.level)
+        configure_logging(settings.log.format, settings.log.level, redactor(settings, os.environ))
         code = start(settings)
     except SettingsError as problem:
         fail(str(problem), Exit.USAGE)

@@ -15,6 +15,8 @@ _OPTIONS = frozenset(  # Apprise's own, which every URL may have: their values a
     ("format", "overflow", "emojis", "verify", "redirect", "retry", "wait", "optional", "rto", "cto", "store", "image")
 )
 _HOSTNAME = re.compile(r"(?=.{4,253}\.?$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\.?", re.IGNORECASE)
+_TELLING = 8  # shorter pieces, and single words without digits, may stand in a log that is not about the receiver
+_COMMON = re.compile(r"[a-z]{,15}|[A-Z]?[a-z]{,11}|[\d.]*")
 _PORT = re.compile(r"\d{1,5}")
 
 
@@ -33,6 +35,14 @@ class Redactor:
 
     def __repr__(self) -> str:
         return "Redactor(…)"
+
+
+def telling_parts(url: str) -> list[str]:
+    """Parts of a URL that must not stand in any log, even alone: logins, and what is too odd to be a common word."""
+    authority = split_url(url.strip())[1]
+    login = [piece for piece in re.split(r"[:@]", authority.rpartition("@")[0]) if len(piece) > _MINIMUM]
+    odd = [piece for piece in _pieces(url, hide_host=False) if len(piece) >= _TELLING and not _COMMON.fullmatch(piece)]
+    return [url, *login, *odd]
 
 
 def split_url(url: str) -> tuple[str, str, str, str]:

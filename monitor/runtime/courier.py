@@ -32,7 +32,7 @@ __all__ = ["Courier", "Delivery", "Terms"]
 
 log = structlog.get_logger("courier")
 
-POLL: Final = 1.0  # seconds between looks at the outbox when nobody wakes the courier
+POLL: Final = 2.0  # seconds between looks at the outbox when nobody wakes the courier
 _LOOK_AGAIN: Final = 60.0  # seconds after which a silenced notice is judged again: a silence may be ended early
 _SOON: Final = 300.0  # seconds that nothing waits longer than at the start, whatever made it wait
 
@@ -72,6 +72,7 @@ class Courier:
         self._ending = threading.Event()
         self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending)
         self._begun_with: Mapping[str, Sender] | None = None
+        self._next_due: float | None = None  # as of the last look that found nothing to send
 
     def use(self, senders: Mapping[str, Sender]) -> None:
         """From the next message on. What is on its way keeps its sender; what waits for another address goes now."""
@@ -136,6 +137,7 @@ class Courier:
         with self._database.read() as connection:
             due = outbox.next_due(connection, now, skip)
             if due is None or due > now:
+                self._next_due = due
                 return None
             in_force = silences(connection, ended_after=now)
 
@@ -152,7 +154,10 @@ class Courier:
             self._keep_back(notice, withheld)
         if claimed is not None:
             self._targets.take(claimed.notice.target, now)
-        return claimed
+            return claimed
+        with self._database.read() as connection:  # what was due was put off or cancelled
+            self._next_due = outbox.next_due(connection, now, skip)
+        return None
 
     def _keep_back(self, notice: Notice, withheld: Withheld) -> None:
         how = "cancelled" if withheld.until is None else "silenced" if withheld.silenced else "waiting"
@@ -164,9 +169,7 @@ class Courier:
         if self.waiting == "receivers":
             return POLL  # a worker that gets free wakes the sleeper
         now = self._clock.now()
-        with self._database.read() as connection:
-            due = outbox.next_due(connection, now, self._targets.skip(now))
-        times = [at - now for at in (due, self._targets.next_at()) if at is not None]
+        times = [at - now for at in (self._next_due, self._targets.next_at()) if at is not None]
         return max(0.01, min(POLL, *times)) if times else POLL
 
     def _work(self) -> None:

@@ -25,7 +25,7 @@ _AGAIN: Final = 1.0  # seconds between attempts to write it while the ledger can
 _SENTENCES: Final[Mapping[Outcome, str]] = {
     "delivered": "A message was delivered.",
     "retry": "A message was not delivered and will be tried again.",
-    "dead": "A message was given up.",
+    "dead": "A message was given up, and its receiver was not told: look at the problem, and mend the receiver.",
     "unknown": "Nobody knows whether a message arrived.",
 }
 _REFUSED: Final = "A receiver refuses a call for a person; mend the receiver, the call is tried again until then."

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from monitor.runtime.books import Shelf
+from monitor.core.rules.model import Book
+from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.restore import restore
 from monitor.spool import Spool, SpoolError, partition_of
 from monitor.store.database import Database, LedgerUnavailable
 from monitor.store.ledger import standing
+from monitor.store.queries import get_fact
 from monitor.store.snapshots import Snapshots
 
 if TYPE_CHECKING:
@@ -18,6 +20,19 @@ if TYPE_CHECKING:
 
 class LookError(Exception):
     """It cannot be looked at; the text says why."""
+
+
+def in_force(home: Path) -> Book | None:
+    """The rule book of the daemon on this home, running or not; None where none ever ran. Raises LookError."""
+    if not (home / "ledger.db").exists():
+        return None
+    try:
+        with Database.open(home / "ledger.db", home / "run") as database:
+            with database.read() as connection:
+                digest = get_fact(connection, "book")
+            return None if digest is None else Shelf(()).resolve(database, digest)
+    except (LedgerUnavailable, KeyError, ValueError, BookRefused) as problem:
+        raise LookError(f"The rules in force cannot be read from {home / 'ledger.db'}: {problem}") from problem
 
 
 def look(home: Path, partitions: int, model: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from monitor.core.bank import Bank
 from monitor.core.watcher import Mark
@@ -15,6 +15,11 @@ NAMED = 20  # losses that a mark names
 def gap(start: float, end: float, losses: Sequence[str] = ()) -> Mark:
     """Nobody watched from `start` to `end`; `losses` say in sentences what could not be brought back."""
     return Mark("gap", end, body={"from": start, "to": end, **({"losses": list(losses)[:NAMED]} if losses else {})})
+
+
+def losses_of(marks: Iterable[Mark]) -> list[str]:
+    """What these marks say is lost, in sentences."""
+    return [sentence for mark in marks if mark.kind == "gap" and mark.body for sentence in mark.body.get("losses", ())]
 
 
 def behind(now: float, records: Sequence[Record], limit: int, end: Callable[[], int]) -> list[Mark]:

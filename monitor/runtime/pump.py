@@ -19,7 +19,8 @@ from monitor.core.rules.model import Book
 from monitor.core.step import Step, mark_from_json, observe
 from monitor.core.view import View
 from monitor.core.watcher import Mark
-from monitor.runtime.marks import behind, gap, room_left
+from monitor.runtime.holes import crossing, refuse_older, until_hole
+from monitor.runtime.marks import NAMED, behind, gap, losses_of, room_left
 from monitor.runtime.pace import AGAIN, RESTARTED, UNWATCHED, Appetite, Done, Holding, Pace, Ticks, boottime
 from monitor.runtime.poison import decode, find_poison, quarantining
 from monitor.runtime.restore import Restored, restore
@@ -32,6 +33,7 @@ from monitor.store.ledger import (
     Taken,
     commit_step,
     load_view,
+    standing,
     take_partition,
     wanted_marks,
 )
@@ -99,6 +101,9 @@ class Pump:
     # -- start --------------------------------------------------------------------------------------------------
 
     def _take(self) -> None:
+        with self.database.read() as connection:
+            known = standing(connection, self.partition)
+        refuse_older(self.spool, self.partition, 0 if known is None else known.cursor)
         taken = take_partition(self.database, self.partition, self.clock.now())
         self.epoch, self.seq, self.cursor, self.book = taken.epoch, taken.seq, taken.cursor, taken.book
         self.totals = dict(taken.totals)
@@ -112,7 +117,7 @@ class Pump:
         self._reload_view()
         if (book := self._unasked(taken.book)) is not None:
             self._pending.append(Mark("book", now, body={"digest": book}))
-        self.losses = tuple(restored.losses)
+        self.losses = tuple(restored.losses[:NAMED])
         log.info(
             "The engine continues where it stopped.",
             action="restored",
@@ -167,7 +172,7 @@ class Pump:
             wanted = wanted_marks(connection, self.partition) if desk_seq != self._marks_as_of else []
         if desk_seq != self.view.desk_seq:
             self._reload_view()
-        records = self.spool.read(self.partition, self.cursor, limit or self.appetite.events)
+        records = until_hole(self.cursor, self.spool.read(self.partition, self.cursor, limit or self.appetite.events))
         now = max(self.clock.now(), self.bank.at)  # read after the records: none of them is younger
         marks = [*self._pending, *(replace(mark_from_json(mark), at=now) for _, mark in wanted)]
         marks += self._timely(now, records, limit or self.appetite.events)
@@ -183,7 +188,10 @@ class Pump:
 
     def _timely(self, now: float, records: list[Record], limit: int) -> list[Mark]:
         """Marks that the pump places by itself."""
-        marks = behind(now, records, limit, partial(self.spool.end, self.partition))
+        counted = self.totals.get("observed", 0) + self.totals.get("quarantined", 0)
+        lost = crossing(self.spool, self.partition, self.cursor, records, counted, now)
+        marks = [] if lost is None else [lost]
+        marks += behind(now, records, limit, partial(self.spool.end, self.partition))
         if self.seq and now - self.bank.at > UNWATCHED and not self._pending:
             marks.append(gap(self.bank.at, now))
         if self.ticks.due(self.bank.at, now):
@@ -192,7 +200,8 @@ class Pump:
 
     def _observe(self, now: float, marks: list[Mark], records: list[Record]) -> Seen | None:
         """What the step brings; None if it failed and is to be tried again, warily. Fails for good the second time."""
-        end = records[-1].end if records else self.cursor
+        holes = [mark.body["lost"]["end"] for mark in marks if mark.body and "lost" in mark.body]
+        end = records[-1].end if records else max(holes, default=self.cursor)
         book = next((m.body["digest"] for m in reversed(marks) if m.kind == "book" and m.body), self.book)
         step = Step(self.partition, self.seq + 1, self.epoch, self.cursor, end, now, book, tuple(marks))
         lines = sum(record.count for record in records if record.kind == "events")
@@ -228,6 +237,7 @@ class Pump:
         changes = self._write(seen, totals, placed)
         ended = time.monotonic()
         self.seq, self.cursor, self.book, self.totals, self._pending = step.seq, step.end, step.book, totals, []
+        self._tell_losses(step)
         self.view.absorb(changes)
         self.view.forget_closed(step.at - RECENT)
         if changes.wanted:
@@ -251,6 +261,13 @@ class Pump:
                 self._holding(ended),
             )
         )
+
+    def _tell_losses(self, step: Step) -> None:
+        """What was found to be lost since the start; the log had the rest while the bank was brought back."""
+        new = [sentence for sentence in losses_of(step.marks) if sentence not in self.losses]
+        self.losses = (*self.losses, *new)[-NAMED:]
+        for sentence in new:
+            log.error(sentence, action="events_lost", partition=self.partition, seq=step.seq)
 
     def _write(self, seen: Seen, totals: dict[str, int], placed: list[int]) -> Changes:
         """Decide and write. A person's change in between makes `decide` run again; detectors are not touched."""

@@ -11,6 +11,8 @@ from monitor.core.rules.model import Book
 from monitor.core.state import StateError
 from monitor.core.step import Step, observe
 from monitor.runtime.books import EMPTY, BookRefused
+from monitor.runtime.holes import lost_lines
+from monitor.runtime.marks import losses_of
 from monitor.runtime.poison import decode, find_poison, left_out, quarantining
 from monitor.spool import Spool
 from monitor.store.database import Database
@@ -85,6 +87,7 @@ class _Replay:
         self.partition, self.progress, self.suspects = partition, progress, suspects
         self.result = Restored(Bank(partition, EMPTY, owns=owns))
         self.books = self._tolerant(books)
+        self._told: set[str] = set()  # losses that earlier starts have found and recorded
         self._gone: list[tuple[int, int]] = []  # ranges of offsets that the spool no longer has
 
     def run(self) -> Restored:
@@ -110,6 +113,9 @@ class _Replay:
                 f"{lines:,} events from offset {self._gone[0][0]} to {self._gone[-1][1] - 1} are no longer in the "
                 "spool, so what was learned from them is lost."
             )
+        told = [sentence for sentence in result.losses if sentence in self._told]
+        result.losses = [sentence for sentence in result.losses if sentence not in self._told]
+        result.remarks += told  # an earlier start has said so, and a step has recorded it
         result.seconds = time.monotonic() - began
         return result
 
@@ -150,7 +156,8 @@ class _Replay:
     def _step(self, step: Step) -> None:
         records = self.spool.read_range(step.partition, step.first, step.end)
         here = sum(record.count for record in records)
-        if here < step.end - step.first:
+        self._told.update(losses_of(step.marks))
+        if here < step.end - step.first - lost_lines(step.marks):
             self._gone.append((step.first, step.end))
         batches, unreadable = decode(records, left_out(step))
         bad = unreadable

@@ -11,6 +11,7 @@ from monitor.core.events import Batch
 from monitor.core.findings import Finding, Observation
 from monitor.core.step import Step
 from monitor.core.watcher import Mark
+from monitor.runtime.holes import lost_events
 from monitor.runtime.poison import Poisoned
 from monitor.store.ledger import ModelSeen, QuarantineRow
 
@@ -29,8 +30,9 @@ class Seen:
 
     def totals(self, before: Mapping[str, int]) -> dict[str, int]:
         """The partition's running totals after this step."""
-        aside = sum(not p.truth for p in self.poisoned)
-        add = {"observed": self.events - aside, "quarantined": aside, "findings": len(self.observation.findings)}
+        aside, lost = sum(not p.truth for p in self.poisoned), lost_events(self.step.marks)
+        add = {"observed": self.events - aside, "quarantined": aside + lost, "findings": len(self.observation.findings)}
+        add |= {"lost": lost} if lost else {}
         return {**before, **{name: before.get(name, 0) + n for name, n in add.items()}}
 
     def quarantine(self) -> list[QuarantineRow]:

@@ -67,6 +67,7 @@ class Notices(msgspec.Struct, frozen=True, kw_only=True):
     group_wait: Duration = 5.0
     repeat_interval: Duration = 4 * 3600.0
     acknowledge_for: Duration = 8 * 3600.0
+    again_interval: Duration = 300.0
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):

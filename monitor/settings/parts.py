@@ -31,7 +31,14 @@ def policy(settings: Settings, environ: Mapping[str, str] = os.environ) -> Polic
         receivers = [Receiver(NOTIFY), *receivers]
         routes = [Route((NOTIFY,), min_severity="medium", continue_=True), *routes]
     times = settings.notices
-    return Policy(tuple(receivers), tuple(routes), times.group_wait, times.repeat_interval, times.acknowledge_for)
+    return Policy(
+        tuple(receivers),
+        tuple(routes),
+        times.group_wait,
+        times.repeat_interval,
+        times.acknowledge_for,
+        times.again_interval,
+    )
 
 
 def model_options(settings: Settings) -> tuple[tuple[str, ModelOptions], ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from monitor.settings.errors import SettingsError
 from monitor.settings.model import Settings
@@ -39,11 +41,39 @@ def addresses(settings: Settings, environ: Mapping[str, str]) -> dict[str, Secre
 
 
 def heartbeat_address(settings: Settings, environ: Mapping[str, str]) -> Secret | None:
-    """The URL to fetch while all is well, if one is set."""
+    """The URL to fetch while all is well, if one is set. Raises SettingsError if there is none, or it is none."""
     heartbeat = settings.heartbeat
     if heartbeat.url_env is None and heartbeat.url_credential is None:
         return None
-    return _address("heartbeat", heartbeat.url_env, heartbeat.url_credential, environ)
+    secret = _address("heartbeat", heartbeat.url_env, heartbeat.url_credential, environ)
+    if not _is_web_address(secret.reveal()):
+        raise SettingsError(
+            f"The address of the heartbeat, which {heartbeat.url_env or heartbeat.url_credential} holds, is no web "
+            "address: it begins with https:// or http://, then comes a host, and it has no spaces."
+        )
+    return secret
+
+
+def every_address(settings: Settings, environ: Mapping[str, str]) -> list[Secret]:
+    """All that can be had, well formed or not: what must not be shown anywhere."""
+    named = [(f"receivers.{name}", r.url_env, r.url_credential) for name, r in settings.receivers.items()]
+    named.append(("heartbeat", settings.heartbeat.url_env, settings.heartbeat.url_credential))
+    found = [Secret(environ.get("OVERLOOP_NOTIFY", "").strip())]
+    for key, variable, credential in named:
+        if variable is not None or credential is not None:
+            with suppress(SettingsError):
+                found.append(_address(key, variable, credential, environ))
+    return [secret for secret in found if secret.reveal()]
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and " " not in text
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
 def _address(key: str, variable: str | None, credential: str | None, environ: Mapping[str, str]) -> Secret:

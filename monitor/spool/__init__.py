@@ -2,7 +2,7 @@
 
 from monitor.spool.errors import SpoolBusy, SpoolDamaged, SpoolError, SpoolFull, SpoolUnusable
 from monitor.spool.model import Flags, Oldest, Post, Receipt, Record, Totals, id_hash, partition_of
-from monitor.spool.repair import set_aside
+from monitor.spool.repair import move_up, set_aside
 from monitor.spool.retention import Retention
 from monitor.spool.spool import Options, Spool
 from monitor.spool.writing import Limits
@@ -24,6 +24,7 @@ __all__ = [
     "SpoolUnusable",
     "Totals",
     "id_hash",
+    "move_up",
     "partition_of",
     "set_aside",
 ]

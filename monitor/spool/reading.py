@@ -114,21 +114,17 @@ class Reading:
         row = self._newest("SELECT * FROM totals")
         return Totals(*row[3:]) if row else Totals()
 
-    def accepted_before(self, offset: int) -> int:
-        """How many events (truth is not counted) were accepted at offsets below this one."""
+    def accepted_at(self, offset: int) -> int:
+        """How many events (truth is not counted) were accepted before this offset, which is 0 or the end of a record.
+
+        Those that can no longer be read are counted, too, where they stand before the next one that can.
+        """
         firsts = self.firsts()
-        for first in reversed(firsts[: max(bisect_right(firsts, offset), 1)]):
-            row = self._one(
-                first, "SELECT first, count, kind, before FROM records WHERE first < ? ORDER BY first DESC", offset
-            )
+        for first in firsts[max(bisect_right(firsts, offset) - 1, 0) :]:
+            row = self._one(first, "SELECT before FROM records WHERE first >= ? ORDER BY first", offset)
             if row:
-                start, count, kind, before = row
-                return int(before) + (min(offset - start, count) if kind == 0 else 0)
-        if not firsts:
-            return 0
-        row = self._one(firsts[0], "SELECT before FROM records ORDER BY first", None)
-        row = row or self._one(firsts[0], "SELECT accepted FROM totals", None)  # it has no record yet
-        return int(row[0]) if row else 0
+                return int(row[0])
+        return self.totals().accepted
 
     def oldest(self) -> Oldest:
         for first in self.firsts():

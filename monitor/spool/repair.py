@@ -1,4 +1,7 @@
-"""Putting a damaged segment aside: what can be read is kept, what is lost is written down."""
+"""Putting a damaged segment aside: what can be read is kept, what is lost is written down.
+
+And going on behind what a spool has lost as a whole, because it is older than those who read it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from monitor.spool.errors import SpoolDamaged, SpoolError, SpoolUnusable
 from monitor.spool.lock import writer_lock
 from monitor.spool.model import Totals
 from monitor.spool.reading import losses, path_of, segments
+from monitor.spool.standing import Standing, enter
 
 # Nobody knows how many answered lines a newest file has lost: offsets go on so far behind it that none is used twice.
 LEAP = 1_000_000_000
@@ -63,6 +67,38 @@ def _set_aside(path: Path, now: float) -> Loss:
         segment.close_cleanly(connection, path)
     _write_down(folder, [{"from": a, "to": b, "file": str(moved), "at": now} for a, b in holes])
     return Loss(holes, len(rows), lines, moved)
+
+
+def move_up(folder: Path, to: int, accepted: int, now: float) -> None:
+    """Go on at offset `to` in a partition's folder that ends before it, with at least so many events accepted.
+
+    The offsets that are skipped are written down as lost. No writer may run.
+    """
+    with segment.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = writer_lock(folder.parent)
+    try:
+        if not segments(folder):
+            segment.create(path_of(folder, to), to, 0.0, Totals(accepted=accepted), [])
+            return
+        standing, _ = enter(folder)
+        try:
+            _move_up(folder, standing, to, accepted, now)
+        finally:
+            segment.close_cleanly(standing.connection, standing.path)
+    finally:
+        os.close(lock)
+
+
+def _move_up(folder: Path, standing: Standing, to: int, accepted: int, now: float) -> None:
+    totals = standing.totals._replace(accepted=max(standing.totals.accepted, accepted))
+    with segment.explained(standing.path):
+        if standing.next >= to:
+            standing.connection.execute("UPDATE totals SET accepted = ?", (totals.accepted,))
+            return
+        producers = standing.connection.execute("SELECT * FROM producers").fetchall()
+    _write_down(folder, [{"from": standing.next, "to": to, "file": "", "at": now}])
+    segment.create(path_of(folder, to), to, standing.recorded_at, totals, producers)
 
 
 def _salvaged(path: Path) -> tuple[list[tuple[Any, ...]], tuple[int, Totals] | None]:

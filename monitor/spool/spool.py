@@ -113,10 +113,10 @@ class Spool:
         with self._turn:
             return self._readings[partition].totals()
 
-    def accepted_before(self, partition: int, offset: int) -> int:
-        """How many events (truth is not counted) have offsets below this one."""
+    def accepted_at(self, partition: int, offset: int) -> int:
+        """See `Reading.accepted_at`."""
         with self._turn:
-            return self._readings[partition].accepted_before(offset)
+            return self._readings[partition].accepted_at(offset)
 
     def oldest_replayable(self, partition: int) -> Oldest:
         with self._turn:

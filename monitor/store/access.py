@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, FromClause, delete, insert, or_, select, update
 
 from monitor.store import rows
 from monitor.store.database import Transaction
@@ -18,7 +18,10 @@ TokenKind = Literal["api", "login", "session"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One way in. `hash` is the sha256 (hex) of the secret; times are seconds since 1970 UTC."""
+    """One way in. `hash` is the sha256 (hex) of the secret; times are seconds since 1970 UTC.
+
+    `parent` is the id of the API token that a login link, and the session it was exchanged for, were made from.
+    """
 
     id: str
     hash: str
@@ -30,6 +33,7 @@ class Token:
     expires_at: float | None = None
     used_at: float | None = None
     revoked_at: float | None = None
+    parent: str | None = None
 
 
 _TOKEN: Final = tuple(field.name for field in fields(Token))
@@ -38,12 +42,15 @@ _TOKEN: Final = tuple(field.name for field in fields(Token))
 def find(connection: Connection, hash_: str, kind: TokenKind, now: float) -> Token | None:
     """The token of that kind behind a hash, if it is in force: neither revoked, nor expired, nor its user disabled.
 
-    A login link that was used is no longer in force.
+    A login link that was used is no longer in force, and nothing outlives the token it was made from.
     """
+    made_from = token_table.alias("made_from")
     wanted = (
         select(token_table)
         .outerjoin(user_table, user_table.c.name == token_table.c.user)
-        .where(token_table.c.hash == hash_, token_table.c.kind == kind, *_in_force(now))
+        .outerjoin(made_from, made_from.c.id == token_table.c.parent)
+        .where(token_table.c.hash == hash_, token_table.c.kind == kind)
+        .where(*_in_force(token_table, now), *_in_force(made_from, now))
         .where(user_table.c.disabled_at.is_(None))
     )
     row = connection.execute(wanted).mappings().one_or_none()
@@ -122,11 +129,8 @@ def users(connection: Connection) -> list[dict[str, Any]]:
     return [{**row, **{name: rows.shown_time(row[name]) for name in times}} for row in found]
 
 
-def _in_force(now: float) -> list[Any]:
-    return [
-        token_table.c.revoked_at.is_(None),
-        or_(token_table.c.expires_at.is_(None), token_table.c.expires_at > now),
-    ]
+def _in_force(table: FromClause, now: float) -> list[Any]:
+    return [table.c.revoked_at.is_(None), or_(table.c.expires_at.is_(None), table.c.expires_at > now)]
 
 
 def _token(row: rows.Row) -> Token:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
@@ -41,6 +41,12 @@ class Claimed:
     evidence: list[Evidence]
     audit: tuple[int, bytes]
     others: Sequence[Kept] = ()
+
+
+# Built once: it is asked every two seconds, whether anything is owed or not.
+_OTHERS: Final = notices.c.target.not_in(bindparam("skip", expanding=True))
+_WAITING: Final = select(func.min(notices.c.due_at)).where(notices.c.state.in_(("pending", "retry")), _OTHERS)
+_LEASES: Final = select(func.min(notices.c.lease_until)).where(notices.c.state == "sending", _OTHERS)
 
 
 def claim(
@@ -134,13 +140,7 @@ def hasten(database: Database, now: float, addresses: Mapping[str, str], within:
 
 def next_due(connection: Connection, now: float, skip: Collection[str] = ()) -> float | None:
     """When the courier has to look again: the earliest due time or end of a lease, never before `now`."""
-    waiting = select(func.min(notices.c.due_at)).where(
-        notices.c.state.in_(("pending", "retry")), notices.c.target.not_in(list(skip))
-    )
-    leases = select(func.min(notices.c.lease_until)).where(
-        notices.c.state == "sending", notices.c.target.not_in(list(skip))
-    )
-    found = [connection.execute(each).scalar() for each in (waiting, leases)]
+    found = [connection.execute(each, {"skip": list(skip)}).scalar() for each in (_WAITING, _LEASES)]
     return max((now, min(at for at in found if at is not None))) if any(at is not None for at in found) else None
 
 

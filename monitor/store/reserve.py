@@ -27,7 +27,10 @@ class Reserve:
         """Set the space aside. False if there is not enough room for it now."""
         if self.held:
             return True
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
         try:
             os.posix_fallocate(descriptor, 0, self._size)
         except OSError:

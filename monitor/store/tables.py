@@ -293,6 +293,7 @@ tokens = Table(  # API tokens, login links and sessions: only hashes are kept
     Column("expires_at", Double),
     Column("used_at", Double),
     Column("revoked_at", Double),
+    Column("parent", String(36)),  # of a login link or session: the token it was made from, and ends with
 )
 
 audit = Table(

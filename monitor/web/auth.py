@@ -31,11 +31,12 @@ _REMEMBERED = 10_000  # answers kept
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking. `door` says how they came in: a token or a browser session."""
+    """Who is asking. `door` says how they came in, by a token or a browser session, and `token` is its id."""
 
     user: str
     role: Role
     door: Door
+    token: str
 
     def may(self, role: Role) -> bool:
         """Whether this role goes as far as that one. `ingest` is for machines and goes nowhere else."""
@@ -72,7 +73,7 @@ class Doorkeeper:
             return identity
         with self.database.read() as connection:
             row = access.find(connection, key[0], "api" if door == "token" else "session", self.now())
-        identity = None if row is None else Identity(row.user, cast(Role, row.role), door)
+        identity = None if row is None else Identity(row.user, cast(Role, row.role), door, row.id)
         with self._lock:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

@@ -165,7 +165,7 @@ class Intake:
     def _waiting(self, observed: Callable[[int], int]) -> int:
         """By offsets and not by totals: what a damaged file has lost waits for nobody."""
         spool, partitions = self._spool, range(self._partitions)
-        done = sum(spool.accepted_before(partition, observed(partition)) for partition in partitions)
+        done = sum(spool.accepted_at(partition, observed(partition)) for partition in partitions)
         return sum(spool.totals(partition).accepted for partition in partitions) - done
 
     async def _prepare(self, kind: Kind, body: bytes, coding: str, flags: Flags, number: Number | None) -> _Prepared:

@@ -268,6 +268,7 @@ class Head(_Shape):
 
 class Status(_Shape):
     status: str
+    remark: str | None = None
 
 
 class Turn(_Shape):
@@ -277,6 +278,7 @@ class Turn(_Shape):
     at: Time
     pid: int
     waiting: str
+    losses: list[str] = []
 
 
 class Loaded(_Shape):
@@ -293,6 +295,7 @@ class Accounting(_Shape):
     observed: int
     waiting: int
     quarantined: int
+    lost: int
     refused: int
     truth_received: int
     truth_accepted: int

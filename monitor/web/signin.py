@@ -45,8 +45,9 @@ def _exchange(here: Front, link: str) -> str | None:
         found = access.use_login(tx, digest(link))
         if found is None:
             return None
+        id_, until = str(uuid.uuid4()), now + SESSION
         session = access.Token(
-            str(uuid.uuid4()), digest(secret), "session", found.user, found.role, "browser", now, now + SESSION
+            id_, digest(secret), "session", found.user, found.role, "browser", now, until, parent=found.parent
         )
         access.create_token(tx, session, found.user)
     return secret

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.app.home import TOKEN_FILE, Home, HomeError, fill, make, secret_key
 from monitor.store import access
+from monitor.store.reserve import SIZE
 from monitor.web.auth import Doorkeeper, digest
 
 
@@ -68,3 +69,10 @@ def test_a_ledger_whose_making_was_cut_short_is_made_at_the_next_start(tmp_path:
     home.ledger.write_bytes(b"")
     fill(home)
     assert len(in_force(home)) == 1
+
+
+def test_space_for_the_ledger_is_set_aside_before_anything_else_can_fill_the_disk(home: Home) -> None:
+    assert home.reserve.stat().st_size == SIZE and home.reserve.stat().st_blocks * 512 >= SIZE
+    home.reserve.unlink()
+    fill(home)
+    assert home.reserve.stat().st_size == SIZE

@@ -7,11 +7,12 @@ from typing import Any
 
 from pumping import heard, said
 
-from monitor.app.telling import Telling
+from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import ScriptedClock
 from monitor.core.changes import Changes, Entry
 from monitor.core.findings import Evidence, Finding, Observation
 from monitor.core.step import BANK_FULL, Step
+from monitor.delivery.apprise_sender import Senders
 from monitor.runtime.pace import Done, Holding
 from monitor.telemetry.engine import EngineMetrics
 
@@ -97,3 +98,13 @@ def test_snapshots_are_timed() -> None:
     room = Room()
     room.telling.saved(0.5)
     assert room.number("snapshot_duration_seconds_count") == 1
+
+
+def test_receivers_that_cannot_be_used_or_looked_at_are_told_apart() -> None:
+    senders = Senders({}, {"mail": "It cannot be used."}, {"phone": "It could not be checked."})
+    with heard() as logs:
+        tell_receivers(senders)
+    assert [(log["action"], log["log_level"], log["receiver"], log["event"]) for log in logs] == [
+        ("receiver_unusable", "error", "mail", "It cannot be used."),
+        ("receiver_unchecked", "warning", "phone", "It could not be checked."),
+    ]

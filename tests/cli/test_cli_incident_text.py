@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.cli.incident_text import lines
+from monitor.cli.incident_text import in_hand, lines
 
 
 @pytest.fixture
@@ -63,3 +63,10 @@ def test_a_condition_that_goes_on_is_shown_once_and_only_the_newest_of_many(inci
     shown = [line for line in lines(incident) if "mean where" in line]
     assert len(shown) == 10 and "is 24," in shown[-1]
     assert "evidence         15 earlier pieces; -o json shows them" in lines(incident)
+
+
+def test_an_owner_is_listed_with_whoever_has_the_incident_in_hand() -> None:
+    assert in_hand({"owner": "risk-oncall", "acknowledged_by": "ann"}) == "risk-oncall (ann has it)"
+    assert in_hand({"owner": "ann", "acknowledged_by": "ann"}) == "ann"
+    assert in_hand({"owner": "risk-oncall", "acknowledged_by": None}) == "risk-oncall"
+    assert in_hand({"owner": None, "acknowledged_by": None}) is None

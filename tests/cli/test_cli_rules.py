@@ -198,3 +198,37 @@ def test_check_ends_with_1_on_settings_that_cannot_be_used(
     (tmp_path / "overloop.toml").write_text(text + "\n")
     done = overloop("--home", tmp_path, "check")
     assert (done.exit_code, done.stdout) == (1, "") and says in done.stderr
+
+
+OTHER = 'pack: shop\nmodels: ["shop-*"]\nrules:\n- alert: Elsewhere\n  severity: low\n  absent: {for: 10m}\n'
+
+
+def test_without_folders_the_rules_in_force_are_explained_and_not_those_of_the_settings(
+    at: Overloop, pack: Callable[..., Path], daemon: LiveDaemon
+) -> None:
+    """The daemon was started with --rules, and the settings name another folder."""
+    folder = str(pack(OTHER))
+    done = at("rules", "explain", OVERLOOP_RULES=folder)
+    assert done.exit_code == 0 and "shop/NegativeAmounts" in done.stdout and "Elsewhere" not in done.stdout
+    assert done.stderr.startswith(f"These are the rules in force on {daemon.home}; the files in {folder} hold others.")
+    same = at("rules", "explain", "Silent", OVERLOOP_RULES=str(PACK.parent))
+    assert same.exit_code == 0 and same.stderr == ""
+    asked = at("rules", "explain", "--rules", folder)
+    assert "shop/Elsewhere" in asked.stdout and "NegativeAmounts" not in asked.stdout
+
+
+def test_where_no_daemon_has_run_the_files_are_explained_and_that_is_said(
+    overloop: Overloop, pack: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = pack(OTHER)
+    done = overloop("--home", tmp_path, "rules", "explain", OVERLOOP_RULES=str(folder))
+    assert done.exit_code == 0 and "shop/Elsewhere" in done.stdout
+    assert done.stderr.startswith(f"No daemon has run on {tmp_path} yet; these are the rules of {folder}.")
+
+
+def test_checking_other_rules_than_those_in_force_says_so(at: Overloop, pack: Callable[..., Path]) -> None:
+    folder = str(pack(OTHER))
+    done = at("rules", "check", OVERLOOP_RULES=folder)
+    assert done.exit_code == 0 and "has others in force" in done.stderr
+    assert at("rules", "check", OVERLOOP_RULES=str(PACK.parent)).stderr == ""
+    assert at("rules", "check", folder).stderr == "", "whoever names a folder knows what it is"

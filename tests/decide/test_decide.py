@@ -11,7 +11,8 @@ from monitor.core.findings import Finding, Level, Observation
 from monitor.core.incidents import actions
 from monitor.core.incidents.casework import Casework
 from monitor.core.incidents.model import Incident
-from monitor.core.notices.model import Policy
+from monitor.core.notices.model import Policy, Receiver, Route
+from monitor.core.notices.render import Links, render
 from monitor.core.rules.model import Book, Rule
 from monitor.core.view import View
 
@@ -48,6 +49,29 @@ class Engine:
 
 def kinds(changes: Changes) -> list[str]:
     return [entry.kind for entry in changes.entries]
+
+
+# -- owners -------------------------------------------------------------------------------------------------------
+
+
+def test_an_incident_belongs_at_first_to_the_owner_of_its_pack_who_is_named_and_routed_to() -> None:
+    rule = a_rule()
+    engine = Engine(rule)
+    engine.book = replace(engine.book, packs=tuple(replace(pack, owner="risk-oncall") for pack in engine.book.packs))
+    team, others = Receiver("team"), Receiver("others")
+    routes = (Route(("team",), {"owner": "risk-*"}), Route(("others",)))
+    engine.policy = Policy((team, others), routes, group_wait=0.0)
+    changes = engine.step(T0, a_level(rule, "y", T0))
+    assert engine.only.owner == "risk-oncall" and {notice.target for notice in changes.notices} == {"team"}
+    (notice,) = changes.notices
+    assert "Owner: risk-oncall" in render(notice, engine.only, [], Links("http://x"), None).body
+
+
+def test_an_incident_of_a_pack_without_owner_belongs_to_nobody() -> None:
+    rule = a_rule()
+    engine = Engine(rule)
+    engine.step(T0, a_level(rule, "y", T0))
+    assert engine.only.owner is None
 
 
 # -- levels -------------------------------------------------------------------------------------------------------

@@ -36,7 +36,8 @@ def test_a_test_message_is_sent_and_says_what_it_is(overloop, target):
 
 
 @pytest.mark.parametrize(
-    ("how", "words"), [("401", "(authError)"), ("503", "tried again"), ("404", "given up"), ("429", "(rateLimited)")]
+    ("how", "words"),
+    [("401", "(authError)"), ("503", "tried again"), ("404", "mend its address"), ("429", "(rateLimited)")],
 )
 def test_a_failed_test_says_why_and_what_a_real_message_would_do(overloop, target, how, words):
     target.script = [how]

@@ -83,3 +83,25 @@ def test_state_goes_on_identically(on_version: Any) -> None:
     ]
     assert said[0] == said[1]
     assert routes.save() == other.save()
+
+
+class Counted(str):
+    """A version that counts how often it is looked up, which is what a change of version costs."""
+
+    looks = 0
+
+    def __hash__(self) -> int:
+        Counted.looks += 1
+        return super().__hash__()
+
+
+@pytest.mark.parametrize("on_version", ["compare", "refit"])
+def test_a_version_of_its_own_for_each_event_costs_the_same_for_each(on_version: Any) -> None:
+    def looks(n: int) -> int:
+        Counted.looks = 0
+        routes = Routes((), on_version)
+        assert len(list(routes.split(batch([Counted(i) for i in range(n)], [""] * n, 0), lambda _: None))) == n
+        assert len(routes.versions) <= 64
+        return Counted.looks
+
+    assert looks(2_000) < 2.1 * looks(1_000)

@@ -73,7 +73,7 @@ def test_a_person_takes_it_closes_it_and_is_called_again_at_the_next_change(
     done = daemon.cli("incident", "ack", incident["id"][:8], "--note", "I look at the sensor")
     assert done.returncode == 0 and "is acknowledged" in done.stdout, done.stderr
     shown = daemon.cli("incident", "show", incident["id"]).stdout
-    assert re.search(r"owner +admin", shown) and re.search(r"acknowledged by +admin", shown)
+    assert re.search(r"owner +risk-oncall", shown) and re.search(r"acknowledged by +admin", shown)
     assert "I look at the sensor" in shown
     assert "admin has it in hand since" in message(target, incident, "Somebody has it")["message"]
 

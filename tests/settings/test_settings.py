@@ -319,6 +319,8 @@ def test_the_policy_holds_receivers_routes_and_times(home: Path) -> None:
         repeat_interval=4 * 3600.0,
         acknowledge_for=8 * 3600.0,
     )
+    again = policy(read(home, '[notices]\nagain_interval = "10m"\n'), {})
+    assert again.again_interval == 600.0 and Policy().again_interval == 300.0
 
 
 def test_one_variable_is_enough_to_be_told(home: Path) -> None:

@@ -51,7 +51,7 @@ def test_an_old_segment_is_closed_even_where_nothing_new_comes(folder: Path, eve
         for one in (spool, reader):
             assert one.oldest_replayable(0) == (3, None) and one.read(0, 0, 9) == []
             assert one.end(0) == 3 and one.totals(0)[:4] == (2, 0, 0, 1)
-            assert one.accepted_before(0, 3) == one.accepted_before(0, 0) == 2
+            assert one.accepted_at(0, 3) == one.accepted_at(0, 0) == 2
         assert spool.append(0, [events("a", "b", **numbered)], 9 * DAY)[0].duplicates == 2
         assert spool.append(0, [events("c")], 1 * DAY)[0].accepted == 1
         assert [(r.first, r.recorded_at) for r in reader.read(0, 0, 9)] == [(3, DAY)]

@@ -163,6 +163,13 @@ class Daemon:
         except (OSError, ValueError) as problem:
             return 0, repr(problem)
 
+    def text(self, path: str) -> str:
+        """An answer that is no JSON."""
+        headers = {"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", None, headers)
+        with urllib.request.urlopen(request, timeout=WAIT) as answer:
+            return str(answer.read().decode())
+
     def post(self, *events: dict[str, Any]) -> tuple[int, Any]:
         return self.ask("/v1/events", b"\n".join(json.dumps(event).encode() for event in events))
 

@@ -68,7 +68,7 @@ def test_nobody_can_act_under_a_name_of_the_daemon(site: Site, name: str) -> Non
         ("/v1/tokens", {"user": name, "role": "admin"}),
     ):
         answer = site.post(path, body)
-        assert answer.status_code == 409 and "belongs to the daemon itself" in answer.json()["detail"]
+        assert answer.status_code == 409 and "belongs to the daemon itself in the audit log" in answer.json()["detail"]
 
 
 def test_a_name_is_taken_once(site: Site) -> None:
@@ -167,6 +167,55 @@ def test_a_link_leads_to_a_page_of_ours(site: Site) -> None:
 
 
 # -- sessions -----------------------------------------------------------------------------------------------------
+
+
+def session_of(site: Site, token: str) -> dict[str, str]:
+    """Headers of a browser that signed in by a link made with this token."""
+    link = site.post("/v1/login-links", {}, None, Authorization=f"Bearer {token}").json()["url"]
+    answer = exchange(site, link.removeprefix(site.front.public_url))
+    site.client.cookies.clear()  # each request names its own
+    return {"Cookie": answer.headers["set-cookie"].split(";")[0], "Origin": BASE}
+
+
+def signed_in(site: Site, headers: dict[str, str]) -> bool:
+    return site.client.get("/incidents", headers=headers).status_code == 200
+
+
+def test_sessions_and_links_end_with_the_token_they_were_made_from(site: Site) -> None:
+    made = site.post("/v1/tokens", {"user": "kim", "role": "operator"}).json()
+    other = session_of(site, site.post("/v1/tokens", {"user": "kim", "role": "operator"}).json()["token"])
+    browser = session_of(site, made["token"])
+    link = site.post("/v1/login-links", {}, None, Authorization=f"Bearer {made['token']}").json()["url"]
+    assert signed_in(site, browser) and signed_in(site, other)
+    site.ask("DELETE", f"/v1/tokens/{made['id']}")
+    assert not signed_in(site, browser)
+    assert exchange(site, link.removeprefix(site.front.public_url)).status_code == 403
+    assert signed_in(site, other), "made from another token"
+
+
+def test_a_session_does_not_outlive_the_time_of_its_token(site: Site) -> None:
+    made = site.post("/v1/tokens", {"user": "kim", "role": "operator", "days": 0.25}).json()
+    browser = session_of(site, made["token"])
+    site.clock.at += 6 * 3600 - 1
+    assert signed_in(site, browser)
+    site.clock.at += 1
+    site.front.doorkeeper.forget()  # what is remembered for two seconds of real time
+    assert not signed_in(site, browser)
+
+
+def test_sessions_and_links_end_with_their_user(site: Site) -> None:
+    token = site.post("/v1/users", {"name": "kim", "role": "operator"}).json()["token"]
+    browser = session_of(site, token)
+    link = site.post("/v1/login-links", {}, None, Authorization=f"Bearer {token}").json()["url"]
+    assert signed_in(site, browser)
+    site.ask("DELETE", "/v1/users/kim")
+    assert not signed_in(site, browser)
+    assert exchange(site, link.removeprefix(site.front.public_url)).status_code == 403
+
+
+def test_a_session_cannot_make_itself_last_by_links_of_its_own(site: Site) -> None:
+    answer = site.client.post("/v1/login-links", headers=site.sign_in())
+    assert answer.status_code == 403 and "run `overloop login`" in answer.json()["detail"]
 
 
 def test_a_session_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site) -> None:

@@ -24,6 +24,14 @@ def test_it_is_ready_once_events_are_taken_and_the_engine_has_said_so(site: Site
     assert site.get("/-/ready", None).json() == {"status": "ready"}
 
 
+def test_readiness_says_what_is_waited_for_and_that_something_was_lost_but_not_what(site: Site) -> None:
+    site.front.engine = lambda: {"ready": False, "waiting": "spool"}
+    assert "the engine waits for the spool" in site.get("/-/ready", None).json()["detail"]
+    site.front.engine = lambda: {**WORD, "losses": ["Rule secret/Name on model m starts learning afresh."]}
+    ready = site.get("/-/ready", None)
+    assert ready.status_code == 200 and "was lost" in ready.json()["remark"] and "secret" not in ready.text
+
+
 def test_the_engine_route_answers_with_a_turn_that_began_after_the_question(site: Site) -> None:
     words = iter([{**WORD, "began": 0.0}, {"ready": False}, WORD])
     site.front.engine = lambda: dict(next(words))

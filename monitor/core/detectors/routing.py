@@ -52,8 +52,9 @@ class Routes:
             return
         names = [version or "" for version in batch.versions]
         start = 0
+        known = self.versions.keys() >= set(names)
         while True:
-            news = self._next_news(names, start)
+            news = batch.n if known else self._next_news(names, start)
             yield from self._piece(names, codes, start, news, batch)
             if news == batch.n:
                 return
@@ -61,9 +62,7 @@ class Routes:
             start = news
 
     def _next_news(self, names: list[str], start: int) -> int:
-        if self.versions.keys() >= set(names[start:]):
-            return len(names)
-        return next(i for i in range(start, len(names)) if names[i] not in self.versions)
+        return next((i for i in range(start, len(names)) if names[i] not in self.versions), len(names))
 
     def _admit(self, name: str, offset: int, forget: Callable[[str | None], None]) -> None:
         limit = KEPT if self.on_version == "compare" else REMEMBERED

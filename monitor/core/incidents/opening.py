@@ -14,10 +14,12 @@ from monitor.core.incidents.effects import is_worse
 from monitor.core.incidents.keys import kept_name
 from monitor.core.incidents.machine import Facts, Trigger
 from monitor.core.incidents.model import Incident, incident_id
+from monitor.core.notices.clean import clean
 from monitor.core.rules.model import Pack, Rule
 
 ROWS: Final = 20  # pieces of evidence kept at one time, the worst
 EVERY: Final = 60.0  # seconds between evidence of an incident that goes on
+NAME: Final = 100  # characters of an owner's name
 WORSE: Final = 1.25  # times the worst effect so far: told at once
 
 
@@ -99,6 +101,7 @@ def _open(work: Casework, subject: Subject, rows: Sequence[Evidence], seed: tupl
         meaning=words.meaning(pack, rule, model, first),
         action=words.action(pack, rule, model, first),
         runbook_url=rule.annotations.get("runbook_url"),
+        owner=clean(pack.owner, NAME) or None if pack.owner else None,
         effect=effect,
         acknowledged_effect=effect,
         evidence_at=work.at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
@@ -26,12 +27,15 @@ OURS: Final = ("admin", "machine", "signal")  # the names that the audit log giv
 
 @router.post("/login-links", status_code=201)
 def login_link(here: Here, who: Viewer, body: bodies.LoginLink | None = None) -> dict[str, Any]:
-    """A link that signs its user in to the pages, once, within ten minutes."""
+    """A link that signs its user in to the pages, once, within ten minutes. The session ends with the token."""
+    if who.door == "session":  # else a session could be made to last for ever
+        raise Problem(403, "A login link takes a token, and a signed-in browser has none: run `overloop login`.")
     leads_to = (body or bodies.LoginLink()).next
     if inside(leads_to) != leads_to:
         raise Problem(422, f"next must be a path of this daemon, beginning with one /, not {leads_to[:100]!r}.")
     with here.database.write(here.now()) as tx:
-        token, secret = _made(tx, "login", who.user, who.role, "login link", LINK)
+        made, secret = _made(tx, "login", who.user, who.role, "login link", LINK)
+        token = replace(made, parent=who.token)
         access.create_token(tx, token, who.user)
     url = f"{here.public_url.rstrip('/')}/login?t={secret}&next={quote(leads_to)}"
     return {"url": url, "user": who.user, "expires_at": _when(token.expires_at)}
@@ -67,7 +71,7 @@ def create_token(here: Here, who: Admin, body: bodies.NewToken) -> dict[str, Any
 
 @router.delete("/tokens/{id_}")
 def revoke_token(here: Here, who: Admin, id_: Id) -> dict[str, Any]:
-    """Take a token or a session back. It stops working within two seconds."""
+    """Take a token or a session back. It stops working within two seconds, with all that was made from it."""
     with _shut_out(here) as tx:
         access.revoke_token(tx, id_, who.user)
     return {"revoked": id_}
@@ -114,7 +118,7 @@ def _shut_out(here: Front) -> Iterator[Transaction]:
 
 def _refuse_ours(name: str) -> None:
     if name.lower() in OURS:
-        raise Problem(409, f"The name {name!r} belongs to the daemon itself; choose another one.")
+        raise Problem(409, f"The name {name!r} belongs to the daemon itself in the audit log; choose another one.")
 
 
 def _made(

@@ -18,6 +18,7 @@ from monitor.web.problems import Problem
 router = APIRouter(tags=["machines"])
 PATIENCE = 20.0  # seconds `/-/engine` waits for the next step: ticks come every 15
 LOOK = 0.1  # seconds between its looks
+LOSSES = "Something recorded or learned before was lost; GET /-/engine and the log say what."
 
 
 @router.get("/-/healthy")
@@ -29,10 +30,14 @@ async def healthy() -> dict[str, str]:
 @router.get("/-/ready")
 async def ready(here: Here) -> dict[str, str]:
     """Events are accepted and the engine has restored its memory. Takes no token."""
-    why = here.intake.trouble() or (None if here.engine().get("ready") else "the engine is still starting")
+    why = here.intake.trouble()
+    said = here.engine()
+    if why is None and not said.get("ready"):
+        wait = said.get("waiting")
+        why = f"the engine waits for the {wait}" if wait in ("ledger", "spool") else "the engine is still starting"
     if why is not None:
         raise Problem(503, f"Not ready: {why.rstrip('.')}.", {"Retry-After": "1"})
-    return {"status": "ready"}
+    return {"status": "ready", **({"remark": LOSSES} if said.get("losses") else {})}
 
 
 @router.get("/-/engine")
@@ -78,7 +83,10 @@ def metrics(request: Request, here: Here, _: Viewer) -> Response:
 
 @router.get("/v1/accounting")
 def accounting(here: Here, _: Viewer) -> dict[str, Any]:
-    """Where each event is: received = accepted + rejected + duplicates; accepted = observed + waiting + quarantined."""
+    """Where each event is: received = accepted + rejected + duplicates; accepted = observed + waiting + quarantined.
+
+    Of those in quarantine, `lost` can no longer be read: a damaged file of the spool held them.
+    """
     return account(here)
 
 
@@ -103,6 +111,7 @@ def _partition(here: Front, partition: int) -> dict[str, int]:
         "observed": observed,
         "waiting": kept.accepted - observed - quarantined,
         "quarantined": quarantined,
+        "lost": done.get("lost", 0),
         "refused": kept.refused + here.intake.refused_since_commit(partition),
         "truth_received": kept.truth_received,
         "truth_accepted": kept.truth_accepted,
