@@ -128,7 +128,7 @@ def test_an_incident_says_everything_that_a_person_at_night_asks(site: Site) -> 
         "The score moved.",
         "open",
         "high",
-        "opened 8 minutes ago",
+        "noticed 8 minutes ago",
         "Acknowledge: I have it",
         "What to do",
         "What it means",
@@ -136,13 +136,16 @@ def test_an_incident_says_everything_that_a_person_at_night_asks(site: Site) -> 
     shows(
         page,
         "Seen in output.score 0.75",
-        "Expected 0.5",
-        "Events behind it 400",
+        "Expected 0.5 How far 2 standard deviations; difference 0.2 to 0.3",
         "Model shop-eu, version 3",
         "Owner nobody",
     )
     shows(
-        page, "mail: failed, and was given up", "phone: delivered", "Verdict none yet", "0.2 to 0.3", "The score rose."
+        page,
+        "mail: failed, and was given up",
+        "phone: delivered",
+        "Verdict none yet",
+        "The score rose. 0.75 0.5 2 standard deviations; difference 0.2 to 0.3 400",
     )
     shows(
         page, "shop/ScoreShift: Trips when the distribution of output.score moves away", "overloop incident ack " + id_
@@ -238,7 +241,13 @@ def test_the_forms_of_a_page_are_those_that_can_be_sent(site: Site) -> None:
     assert forms(read(site.browse(f"/incidents/{id_}", "viewer"))) == set()
     assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {"acknowledge", "close", "note", "assign"}
     site.post(f"/v1/incidents/{id_}/acknowledge")
-    assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {"close", "note", "assign", "release"}
+    assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {
+        "acknowledge",
+        "close",
+        "note",
+        "assign",
+        "release",
+    }
     site.post(f"/v1/incidents/{id_}/close")
     assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {"verdict", "note", "assign", "reopen"}
     latched = site.incident("ScoreShift")
