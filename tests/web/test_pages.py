@@ -136,7 +136,7 @@ def test_an_incident_says_everything_that_a_person_at_night_asks(site: Site) -> 
     shows(
         page,
         "Seen in output.score 0.75",
-        "Expected 0.5 How far 2 standard deviations; difference 0.2 to 0.3",
+        "Expected 0.5 How far 2 standard deviations Model",
         "Model shop-eu, version 3",
         "Owner nobody",
     )
