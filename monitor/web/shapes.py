@@ -271,12 +271,15 @@ class Status(_Shape):
 
 
 class Turn(_Shape):
+    began: float  # seconds since the machine started
+    unwatched: int  # models for which there was no room
     ready: bool
     turns: int
     seq: int
     at: Time
     pid: int
     waiting: str
+    losses: list[str] = []
 
 
 class Loaded(_Shape):
