@@ -70,7 +70,7 @@ def incident_page(
     now = here.now()
     known = _read(here, id_, people, now)
     found, rule = known.found, known.rule
-    pieces = [piece(e, rule) for e in reversed(found["evidence"])]
+    pieces = [piece(e, rule) for e in found["evidence"][: -SHOWN - FOLDED - 1 : -1]]
     return page(
         request,
         "incident.html",
@@ -79,8 +79,8 @@ def incident_page(
         found=found,
         newest=pieces[0] if pieces else None,
         pieces=pieces[:SHOWN],
-        folded=pieces[SHOWN : SHOWN + FOLDED],
-        more=max(0, len(pieces) - SHOWN - FOLDED),
+        folded=pieces[SHOWN:],
+        more=max(0, len(found["evidence"]) - SHOWN - FOLDED),
         figures=figures(here, found, rule),
         told=known.told,
         story=known.story[-LINES:],
