@@ -58,7 +58,7 @@ def _draw(batches: Batches, plan: _Plan) -> list[str]:
         return [charts.groups_chart(signal, f"{plan.name}: its values before (outlined) and since (filled)")]
     return [
         charts.line_chart(signal, f"{plan.name}, event by event: mean (line) and middle 80% (band)", plan.level),
-        charts.spread_chart(signal, f"{plan.name}: spread of its values before (outlined) and since (filled)"),
+        charts.spread_chart(signal, f"{plan.name}: spread before (outlined) and since (filled)"),
     ]
 
 

@@ -152,7 +152,6 @@ def test_an_incident_says_everything_that_a_person_at_night_asks(site: Site) -> 
         page,
         "mail: failed, and was given up",
         "phone: delivered",
-        "Verdict none yet",
         "The score rose. 0.75 0.5 2 standard deviations; difference 0.2 to 0.3 400",
     )
     shows(
