@@ -66,9 +66,12 @@ def _evidence(found: dict[str, Any]) -> list[str]:
 
 
 def _measured(e: dict[str, Any]) -> str:
+    from monitor.core.incidents.words import amount_text, standard_text  # brings numpy: `incident list` needs none
+
     where = f" where {e['segment']}" if e["segment"] else ""
-    expected = "" if e["expected"] is None else f", expected {plain(e['expected'])}"
-    return f"{e['statistic']}{where} is {plain(e['value'])}{expected} (n = {e['n']})"
+    what = e["statistic"]
+    standard = "" if e["expected"] is None else f", {standard_text(what, '')} {amount_text(what, e['expected'])}"
+    return f"{what}{where} is {amount_text(what, e['value'])}{standard} (n = {e['n']})"
 
 
 def _notes(found: dict[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from monitor.web.problems import Problem, of_desk
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Form = dict[str, str]
 _FIELDS = 20
+_TYPED = 10_000  # characters of a field that are given back when a form is refused
 
 
 async def form_of(request: Request) -> Form:
@@ -45,8 +46,10 @@ async def act(request: Request, here: Here, who: Operator, id_: Id, act: str) ->
         problem = of_desk(refused)
         if problem.status == 404:
             raise
+        said = f"Nothing was changed. {problem.detail}"
+        typed = {**{name: text[:_TYPED] for name, text in form.items()}, "act": act}
         return await run_in_threadpool(
-            incident_page, request, here, who, id_, problem.status, problem=f"Nothing was changed. {problem.detail}"
+            incident_page, request, here, who, id_, problem.status, problem=said, typed=typed
         )
     return RedirectResponse(f"/incidents/{quote(id_, safe='')}?said={act}", 303)
 
@@ -55,7 +58,7 @@ def _acts(acts: Acts, id_: str, form: Form) -> dict[str, Callable[[], Any]]:
     note, revision = form.get("note", "").strip() or None, _revision(form.get("revision", ""))
     verdict = form.get("verdict") or None
     return {
-        "acknowledge": lambda: acts.acknowledge(id_, revision, note),
+        "acknowledge": lambda: acts.acknowledge(id_, revision, note, take=form.get("take") == "1"),
         "release": lambda: acts.release(id_, revision, note),
         "note": lambda: acts.note(id_, note or ""),
         "assign": lambda: acts.assign(id_, form.get("owner", "").strip() or None, revision, note),

@@ -16,37 +16,42 @@ from monitor.web.render import shown
 from monitor.web.signal import Signal
 
 WIDTH, HEIGHT, BOTTOM, TOP = 480, 210, 26, 28
-POINTS: Final = 100  # of a line
+POINTS: Final = 100  # of a line,
+FEWEST: Final = 20  # and events behind each point of a share
 BARS: Final = 40  # of a histogram
 ROW: Final = 68  # pixels of one group
 _HUGE: Final = 1e300  # beyond it differences overflow
 Write = Callable[[float], str]
+Level = tuple[str, float]  # what a line across is, and where it lies
 
 
-def line_chart(signal: Signal, title: str, limit: float | None = None, share: bool = False) -> str:
+def line_chart(signal: Signal, title: str, level: Level | None = None, share: bool = False) -> str:
     """The mean event by event, with a band that holds the middle 80 % of the values, and the moment it tripped.
 
     Events are spaced evenly: traffic comes in bursts, and a change is easier to see without them. `share`: values are
-    1 and 0, and their mean is a share. `limit` is drawn as a line. Empty where there is too little to draw.
+    1 and 0, and their mean is a share. `level` is drawn as a line. Empty where there is too little to draw.
     """
     sides = [np.clip(side.values, -_HUGE, _HUGE) for side in (signal.before, signal.after)]
     total = sum(side.size for side in sides)
     if total < 2:
         return ""
-    parts = np.hstack([_bins(side, POINTS * side.size // total) for side in sides])
+    points = min(POINTS, max(2, total // FEWEST)) if share else POINTS
+    parts = np.hstack([_bins(side, points * side.size // total) for side in sides])
     x = np.cumsum(parts[0]) - parts[0] / 2
     means, lows, highs = parts[1:]
-    reach = [*(means if share else (*lows, *highs)), *([] if limit is None else [limit]), *([0.0] if share else [])]
+    reach = [*(means if share else (*lows, *highs)), *([] if level is None else [level[1]]), *([0.0] if share else [])]
     scale = _Scale(total, min(reach), max(reach), _percent if share else number_text)
     tripped = scale.x(sides[0].size)
     at = np.concatenate([signal.before.at, signal.after.at])
     shapes = [
         scale.grid(),
         "" if share else f'<path class="band" d="{scale.path([*x, *x[::-1]], [*highs, *lows[::-1]])}Z"/>',
-        "" if limit is None else _limit(scale, limit),
+        "" if level is None else scale.across(level[1]),
         f'<path class="line" d="{scale.path(x, means)}"/>',
         f'<path class="trip" d="M{tripped:.0f} {TOP - 12}V{HEIGHT - BOTTOM}"/>',
-        _beside(tripped, TOP - 14, "tripped here", "trip-label"),
+        scale.numbers(),
+        "" if level is None else scale.name(*level),
+        _beside(tripped, TOP - 14, _tripped(signal), "trip-label"),
         _below(*_span(float(at[0]), float(at[-1]))),
     ]
     return _svg(title, shapes)
@@ -62,7 +67,7 @@ def spread_chart(signal: Signal, title: str) -> str:
     heights = [np.histogram(np.clip(v, edges[0], edges[-1]), edges)[0] / v.size for v in (before, after)]
     scale = _Scale(BARS, 0.0, float(max(h.max() for h in heights)), _percent)
     shapes = [scale.grid(), *(_outline(scale, h, n) for h, n in zip(heights, ("before", "after"), strict=True))]
-    return _svg(title, [*shapes, _below(number_text(float(edges[0])), number_text(float(edges[-1])))])
+    return _svg(title, [*shapes, scale.numbers(), _below(number_text(float(edges[0])), number_text(float(edges[-1])))])
 
 
 def groups_chart(signal: Signal, title: str) -> str:
@@ -107,10 +112,11 @@ def _outline(scale: _Scale, heights: Floats, kind: str) -> str:
     return f'<path class="{kind}" d="M{scale.x(0):.0f} {scale.y(0.0):.0f}{steps}V{scale.y(0.0):.0f}Z"/>'
 
 
-def _limit(scale: _Scale, limit: float) -> str:
-    y = scale.y(limit)
-    label = f'<text class="limit-label end" x="{WIDTH - 4}" y="{y - 4:.0f}">limit {scale.write(limit)}</text>'
-    return f'<path class="limit" d="M0 {y:.0f}H{WIDTH}"/>{label}'
+def _tripped(signal: Signal) -> str:
+    """When, by the clock of the events themselves, as the times below have it."""
+    if not signal.after.at.size:
+        return "tripped here"
+    return f"tripped at {_span(float(signal.after.at[0]), float(signal.after.at[0]))[0]}"
 
 
 class _Scale:
@@ -131,12 +137,20 @@ class _Scale:
         return "M" + "L".join(f"{self.x(a):.0f} {self.y(b):.0f}" for a, b in zip(x, y, strict=True))
 
     def grid(self) -> str:
-        lines = []
-        for value in self._ticks():
-            y = self.y(value)
-            lines.append(f'<path class="grid" d="M0 {y:.0f}H{WIDTH}"/>')
-            lines.append(f'<text class="tick" x="4" y="{y - 4:.0f}">{self.write(value)}</text>')
-        return "".join(lines)
+        return "".join(f'<path class="grid" d="M0 {self.y(value):.0f}H{WIDTH}"/>' for value in self._ticks())
+
+    def numbers(self) -> str:
+        """Of the grid; drawn after the lines, which would strike them out."""
+        texts = [(self.y(value) - 4, self.write(value)) for value in self._ticks()]
+        return "".join(f'<text class="tick" x="4" y="{y:.0f}">{text}</text>' for y, text in texts)
+
+    def across(self, value: float) -> str:
+        return f'<path class="limit" d="M0 {self.y(value):.0f}H{WIDTH}"/>'
+
+    def name(self, name: str, value: float) -> str:
+        """Of a line across, above it at its right end."""
+        y = self.y(value) - 4
+        return f'<text class="limit-label end" x="{WIDTH - 4}" y="{y:.0f}">{name} {self.write(value)}</text>'
 
     def _ticks(self) -> list[float]:
         """Three to six round numbers."""
@@ -149,7 +163,7 @@ class _Scale:
 
 def _beside(x: float, y: float, text: str, kind: str) -> str:
     """Text beside a line, on the side where there is room."""
-    left = x > WIDTH - 130
+    left = x > WIDTH - 240
     return f'<text class="{kind}{" end" if left else ""}" x="{x + (-6 if left else 6):.0f}" y="{y + 4}">{text}</text>'
 
 
@@ -169,7 +183,7 @@ def _span(first: float, last: float) -> tuple[str, str]:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.3g} %"
+    return f"{share * 100:.3g}%"
 
 
 def _safe(text: str) -> str:

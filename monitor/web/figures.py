@@ -20,6 +20,7 @@ from monitor.web.signal import Batches, Signal, Subject, read_around, signal_of
 
 MOST: Final = 3  # columns drawn
 _FAR: Final = 3600.0  # seconds before the opening from which evidence may have been: older times are those of a file
+_OF_MEANS: Final = (" on the mean", "shift: e-detector")  # statistics whose expectation is a mean of the column
 _GONE: Final = ("missing", "vanished")
 _ON_SCALE: Final = ("mean", "min", "max", "quantile")  # aggregates that are of the size of what they are made of
 
@@ -28,7 +29,7 @@ _ON_SCALE: Final = ("mean", "min", "max", "quantile")  # aggregates that are of 
 class _Plan:
     subject: Subject
     name: str
-    limit: float | None = None
+    level: charts.Level | None = None
 
 
 def figures(here: Front, found: dict[str, Any], rule: Rule | None) -> list[Markup]:
@@ -56,7 +57,7 @@ def _draw(batches: Batches, plan: _Plan) -> list[str]:
     if signal.groups:
         return [charts.groups_chart(signal, f"{plan.name}: its values before (outlined) and since (filled)")]
     return [
-        charts.line_chart(signal, f"{plan.name}: its mean, and where 80 % of it lies", plan.limit),
+        charts.line_chart(signal, f"{plan.name}, event by event: mean (line) and middle 80% (band)", plan.level),
         charts.spread_chart(signal, f"{plan.name}: spread before (outlined) and since (filled)"),
     ]
 
@@ -64,7 +65,7 @@ def _draw(batches: Batches, plan: _Plan) -> list[str]:
 def _condition_chart(signal: Signal, plan: _Plan) -> str:
     if signal.groups:
         return charts.groups_chart(signal, f"Share of events {plan.name}: before (outlined) and since (filled)")
-    return charts.line_chart(signal, f"Share of events {plan.name}", plan.limit, share=True)
+    return charts.line_chart(signal, f"Share of events {plan.name}", plan.level, share=True)
 
 
 def _moment(found: dict[str, Any]) -> float:
@@ -87,24 +88,36 @@ def _plans(found: dict[str, Any], rule: Rule | None) -> list[_Plan]:
         return [_quality(name) for name in list(dict.fromkeys(e["segment"] for e in found["evidence"]))[:MOST]]
     columns = list(dict.fromkeys(e["column"] for e in found["evidence"] if e["column"]))[:MOST]
     by = form.by if isinstance(form, Detect) and segment else ()
-    return [_Plan(Subject(column, by=by, segment=segment if by else ""), _where(column, segment)) for column in columns]
+    return [
+        _Plan(Subject(column, by=by, segment=segment if by else ""), _where(column, segment), _normal(found, column))
+        for column in columns
+    ]
+
+
+def _normal(found: dict[str, Any], column: str) -> charts.Level | None:
+    """The mean that a detector held to be normal for a column."""
+    newest = next((e for e in reversed(found["evidence"]) if e["column"] == column), None)
+    if newest is None or newest["expected"] is None or not newest["statistic"].endswith(_OF_MEANS):
+        return None
+    return "expected", newest["expected"]
 
 
 def _windowed(form: Windowed, segment: str) -> list[_Plan]:
     limit = form.above if form.above is not None else form.below
+    level = None if limit is None else ("limit", limit)
     by = form.by if segment or form.kind == "parity" else ()
     if form.kind in ("share", "count", "parity"):
         of_one = segment if form.kind != "parity" else ""
         subject = Subject(condition=form.of, by=by, segment=of_one)
-        return [_Plan(subject, _where(f"with {form.of}", of_one), limit if form.kind == "share" else None)]
+        return [_Plan(subject, _where(f"with {form.of}", of_one), level if form.kind == "share" else None)]
     aggregate = parse_aggregate(form.of)
     if aggregate.condition is not None:
         subject = Subject(condition=aggregate.condition.source, by=by, segment=segment)
-        kept = limit if form.kind == "measure" else None
+        kept = level if form.kind == "measure" else None
         return [_Plan(subject, _where(f"with {aggregate.condition.source}", segment), kept)]
     if aggregate.argument is not None:
         subject = Subject(number=aggregate.argument.source, by=by, segment=segment)
-        kept = limit if form.kind == "measure" and aggregate.function in _ON_SCALE else None
+        kept = level if form.kind == "measure" and aggregate.function in _ON_SCALE else None
         return [_Plan(subject, _where(aggregate.argument.source, segment), kept)]
     return [_Plan(Subject(aggregate.column), aggregate.column)] if aggregate.column else []
 

@@ -9,15 +9,16 @@ from typing import Any, Final, Literal
 from fastapi import Request
 from fastapi.responses import Response
 
-from monitor.core.rules.model import Rule, Windowed
-from monitor.core.rules.wording import limit, sentence
+from monitor.core.rules.model import Rule
+from monitor.core.rules.wording import sentence
 from monitor.core.times import parse_time
 from monitor.store import queries
 from monitor.web.auth import Identity
 from monitor.web.figures import figures
 from monitor.web.front import Front
+from monitor.web.pieces import piece
 from monitor.web.problems import Problem
-from monitor.web.render import number, page
+from monitor.web.render import page
 from monitor.web.story import SAID, Moment, timeline, told
 
 SHOWN, FOLDED = 10, 60  # pieces of evidence in the table, and below it to be unfolded
@@ -32,6 +33,12 @@ DONE: Final[Mapping[Act, str]] = {
     "close": "It is closed.",
     "reopen": "It is open again.",
     "verdict": "Your verdict is written down.",
+}
+VERDICTS: Final = {
+    "real": "something was wrong",
+    "expected": "known, and meant to be so",
+    "false": "a false alarm",
+    "unclear": "nobody can tell",
 }
 
 
@@ -54,12 +61,16 @@ def incident_page(
     said: Act | None = None,
     problem: str = "",
     people: bool = False,
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
-    """The page. `said` is what was just done, `problem` why what was asked for was not done. Raises Problem."""
+    """The page. `said` is what was just done, `problem` why what was asked for was not done. Raises Problem.
+
+    `typed` are the fields of the form that was refused, with its `act`: nobody has to type a note twice.
+    """
     now = here.now()
     known = _read(here, id_, people, now)
     found, rule = known.found, known.rule
-    pieces = [_piece(e, rule) for e in reversed(found["evidence"])]
+    pieces = [piece(e, rule) for e in found["evidence"][: -SHOWN - FOLDED - 1 : -1]]
     return page(
         request,
         "incident.html",
@@ -68,8 +79,8 @@ def incident_page(
         found=found,
         newest=pieces[0] if pieces else None,
         pieces=pieces[:SHOWN],
-        folded=pieces[SHOWN : SHOWN + FOLDED],
-        more=max(0, len(pieces) - SHOWN - FOLDED),
+        folded=pieces[SHOWN:],
+        more=max(0, len(found["evidence"]) - SHOWN - FOLDED),
         figures=figures(here, found, rule),
         told=known.told,
         story=known.story[-LINES:],
@@ -81,6 +92,8 @@ def incident_page(
         may_close=who.may("supervisor" if found["latches"] else "operator"),
         done=None if said is None else DONE[said],
         problem=problem,
+        typed={**dict.fromkeys(("act", "note", "verdict", "owner"), ""), **(typed or {})},
+        verdicts=VERDICTS,
         now=now,
     )
 
@@ -98,16 +111,3 @@ def _read(here: Front, id_: str, people: bool, now: float) -> _Known:
     labels = {} if rule is None else rule.labels
     spoken = told(incident, found["notices"], here.desk.policy, silences, labels, now)
     return _Known(found, spoken, timeline(found, trail, near, people), rule)
-
-
-def _piece(e: dict[str, Any], rule: Rule | None) -> dict[str, Any]:
-    """One piece of evidence with its numbers as people read them."""
-    form = None if rule is None else rule.form
-    share = isinstance(form, Windowed) and form.kind != "compare" and limit(form, 1.0) == "100%"
-    write = _percent if share or (isinstance(form, Windowed) and form.kind == "parity") else number
-    interval = None if e["interval"] is None else " to ".join(write(end) for end in e["interval"])
-    return {**e, "value": write(e["value"]), "expected": write(e["expected"]), "interval": interval}
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share * 100:.3g} %"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from monitor.core.rules.defaults import texts_of
@@ -21,7 +21,9 @@ from monitor.web.render import page
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 LISTED: Final = 50  # incidents on a page
 OF_MODEL: Final = 20  # on a model's page
+MODELS: Final = 100  # on a page
 CURRENT: Final[list[State]] = ["open", "acknowledged", "recovered"]
+Named = Annotated[str, Query(max_length=200)]
 Tab = Literal["", "open", "acknowledged", "recovered", "closed", "all"]
 
 
@@ -51,6 +53,7 @@ def incidents(
         model=model,
         tabs=tabs,
         calling=calling.get("open", 0),
+        quiet=counts.get("open", 0) - calling.get("open", 0),
         models=models,
         rules=sum(len(pack.rules) for pack in here.book.packs),
         events=account(here),
@@ -72,12 +75,20 @@ def incident(
 
 
 @router.get("/models")
-def models(request: Request, here: Here, who: Viewer) -> Response:
+def models(request: Request, here: Here, who: Viewer, named: Named = "", beyond: Named = "") -> Response:
+    """Models by name: those whose name contains `named`, from the one after `beyond` on."""
     with here.database.read() as connection:
         gates = {gate["scope"]: gate["state"] for gate in queries.gates(connection)}
         known = queries.models(connection)
-    found = [{**m, "rules": len(here.book.rules_for(m["model"])), "gate": gates.get(m["model"], "auto")} for m in known]
-    return page(request, "models.html", who, models=found, now=here.now())
+    wanted = [m for m in known if named.lower() in m["model"].lower() and m["model"] > beyond]
+    found = [
+        {**m, "rules": len(here.book.rules_for(m["model"])), "gate": gates.get(m["model"], "auto")}
+        for m in wanted[:MODELS]
+    ]
+    following = found[-1]["model"] if len(wanted) > MODELS else None
+    return page(
+        request, "models.html", who, models=found, named=named, following=following, known=len(known), now=here.now()
+    )
 
 
 @router.get("/models/{model:path}")

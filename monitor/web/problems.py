@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +19,16 @@ from monitor.store.errors import LedgerUnavailable, Unknown
 from monitor.web.render import page
 
 _FOR_PROGRAMS: Final = ("/v1/", "/-/", "/metrics", "/openapi.json", "/static/")
+_NOTE: Final = 50_000  # bytes of a form that are looked through for what somebody typed
+_PLAIN: Final = re.compile(r"/[A-Za-z0-9/._-]*")  # a path that can be typed in a shell as it is
+_TITLES: Final = {  # for people
+    403: "That is not allowed",
+    404: "There is no such page",
+    409: "That cannot be done now",
+    422: "That cannot be shown",
+    500: "The daemon made a mistake",
+    503: "Not now",
+}
 
 
 class Problem(Exception):  # noqa: N818 - an answer, not a mistake
@@ -34,14 +46,32 @@ def document(problem: Problem) -> JSONResponse:
     return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
 
 
-def answer(request: Request, problem: Problem) -> Response:
-    """The problem as a page where a browser asked for one of our pages, as a document everywhere else."""
+def answer(request: Request, problem: Problem, typed: str = "") -> Response:
+    """The problem as a page where a browser asked for one of our pages, as a document everywhere else.
+
+    `typed` is the note of a form that came from somebody who is signed in no more.
+    """
     browser = "text/html" in request.headers.get("accept", "")
     if not browser or request.url.path.startswith(_FOR_PROGRAMS):
         return document(problem)
-    name = "signin.html" if problem.status == 401 else "problem.html"
     headers = {k: v for k, v in problem.headers.items() if k != "WWW-Authenticate"}  # else browsers ask by themselves
-    return page(request, name, None, problem.status, headers, problem=problem, title=HTTPStatus(problem.status).phrase)
+    if problem.status == 401:
+        path = request.url.path.rpartition("/")[0] if request.method == "POST" else request.url.path
+        back = path if _PLAIN.fullmatch(path) else ""
+        return page(request, "signin.html", None, 401, headers, here=back, note=typed)
+    title = _TITLES.get(problem.status, HTTPStatus(problem.status).phrase)
+    return page(request, "problem.html", None, problem.status, headers, problem=problem, title=title, nav=True)
+
+
+async def _note(request: Request) -> str:
+    """What somebody whose session had ended wrote into a form."""
+    if request.method != "POST" or "urlencoded" not in request.headers.get("content-type", ""):
+        return ""
+    try:
+        fields = parse_qs((await request.body())[:_NOTE].decode(), max_num_fields=20)
+    except (ValueError, HTTPException):  # no form of ours, or too large a one
+        return ""
+    return fields.get("note", [""])[-1]
 
 
 def of_desk(error: DeskError) -> Problem:
@@ -58,7 +88,8 @@ def install(app: FastAPI) -> None:
 
     def handle(kind: type[Exception], make: Any) -> None:
         async def handler(request: Request, error: Any) -> Response:
-            return answer(request, make(request, error))
+            problem = make(request, error)
+            return answer(request, problem, await _note(request) if problem.status == 401 else "")
 
         app.add_exception_handler(kind, handler)
 

@@ -272,6 +272,8 @@ class Status(_Shape):
 
 
 class Turn(_Shape):
+    began: float  # seconds since the machine started
+    unwatched: int  # models for which there was no room
     ready: bool
     turns: int
     seq: int

@@ -47,7 +47,7 @@ def test_facts_that_are_not_known_are_left_out(incident: dict[str, Any]) -> None
 
 def test_evidence_notes_and_messages_are_lines_without_control_characters(incident: dict[str, Any]) -> None:
     assert lines(incident)[-5:] == [
-        "evidence         2026-10-01 12:00:05 UTC  mean where c=web is 2, expected 1.5 (n = 12)",
+        "evidence         2026-10-01 12:00:05 UTC  mean where c=web is 2, limit 1.5 (n = 12)",
         "",
         "notes            2026-10-01 12:01:05 UTC  ada: a [2J b",
         "",

@@ -22,7 +22,7 @@ def test_an_incident_is_found_shown_taken_and_closed_by_its_first_letters(daemon
     incident = fresh
     shown = daemon.cli("incident", "show", incident[:8]).stdout
     assert "what to do       Ask the till team." in shown and f"id               {incident}" in shown
-    assert "count of inputs.amount < 0 is 5, expected 3 (n = 5)" in shown
+    assert "count of inputs.amount < 0 is 5, limit 3 (n = 5)" in shown
     done = daemon.cli("incident", "ack", incident[:8], "--for", "2h", "--note", "looking at it")
     assert done.returncode == 0 and done.stdout.startswith(f"Incident {incident[:8]} is acknowledged: shop-")
     found = json.loads(daemon.cli("incident", "show", incident, "-o", "json").stdout)

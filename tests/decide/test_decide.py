@@ -86,7 +86,7 @@ def test_a_level_that_holds_opens_one_incident_with_its_worst_segments_as_eviden
     assert [row.segment for _, row in changes.evidence] == ["s=2", "s=0"]
     assert kinds(changes) == ["incident_opened"]
     assert {state.incident for state in engine.view.rule_states.values()} == {incident.id}
-    assert incident.summary.startswith("fraud-eu where s=2: share of output.confidence < 0.6 is 0.08")
+    assert incident.summary.startswith("fraud-eu where s=2: share of output.confidence < 0.6 is 8% over")
 
 
 def test_a_rule_may_have_an_incident_for_each_segment() -> None:

@@ -48,7 +48,7 @@ def test_the_message_says_all_that_a_person_needs(daemon: LiveDaemon, target: Ta
     assert re.search(against, body, re.MULTILINE), "value and expectation"
     assert f"{first_seen(incident)['n']:,} events" in body, "sample size"
     since = incident["opened_at"]
-    assert f"Since: {since[:10]} {since[11:19]} UTC" in body
+    assert f"Noticed: {since[:10]} {since[11:19]} UTC" in body
     assert f"What it means: {incident['meaning']}" in body
     assert f"What to do: {incident['action']}" in body
     assert f"Incident: {incident['id']}" in body

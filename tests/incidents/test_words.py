@@ -18,21 +18,20 @@ PACK = a_book(RULE).packs[0]
 def test_without_an_annotation_the_summary_is_a_sentence_from_the_evidence() -> None:
     row = Evidence("output.confidence", "c=web", "share", 0.081, 0.05, 1.62, None, 1200, T0)
     assert words.summary(PACK, RULE, "fraud-eu", row) == (
-        "fraud-eu where c=web: share of output.confidence is 0.081 over 15 minutes, above the limit of 0.05 "
-        "(1,200 events, seen at 2027-01-15 08:00:00 UTC)."
+        "fraud-eu where c=web: share of output.confidence is 8.1% over 15 minutes, above the limit of 5%."
     )
 
 
 def test_silence_is_told_in_time_that_people_read() -> None:
     row = Evidence("", "", "seconds since the last event", 1800.0, 600.0, 3.0, None, 0, T0)
     said = words.summary(PACK, a_rule(form="absent"), "fraud-eu", row)
-    assert said.startswith("fraud-eu: nothing has come for 30 minutes, and 10 minutes is the limit (seen at")
+    assert said == "fraud-eu: nothing has come for 30 minutes, and 10 minutes is the limit."
 
 
 def test_what_a_detector_has_to_say_is_taken_over() -> None:
     row = a_row(detail="The mean of output.score rose from 0.21 to 0.43.")
     said = words.summary(PACK, a_rule(form="shift"), "fraud-eu", row)
-    assert said.startswith("fraud-eu: The mean of output.score rose from 0.21 to 0.43 (1,200 events, seen at")
+    assert said == "fraud-eu: The mean of output.score rose from 0.21 to 0.43."
 
 
 def test_a_shift_without_words_of_its_own_names_column_value_and_expectation() -> None:
@@ -57,7 +56,7 @@ def test_a_placeholder_brought_in_from_outside_is_not_filled_in() -> None:
 def test_text_from_outside_loses_its_chat_commands() -> None:
     row = a_row(segment="c=<!channel>\x1b[31m", detail="@here\u202e look")
     said = words.summary(PACK, a_rule(form="shift"), "@everyone\x00", row)
-    assert said.startswith("everyone where c=‹!channel>[31m: here look (1,200 events")
+    assert said == "everyone where c=‹!channel>[31m: here look."
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.floats(), st.floats(), st.integers(0, 2**40))
@@ -119,9 +118,9 @@ def test_what_a_rule_does_not_say_is_said_by_its_form() -> None:
 def test_a_defect_of_the_data_names_its_column_and_its_check() -> None:
     rule = replace(a_rule(), form=Detect("quality", ("inputs.*",)))
     row = Evidence("inputs.*", "inputs.amount: type_change", "share of broken cells", 0.2, 0.005, 200.0, None, 500, T0)
-    seen = "inputs.amount: a value of another type in 20% of the latest events, against 0.5% of the first (500 events"
-    assert words.summary(PACK, rule, "fraud-eu", row).startswith(f"fraud-eu: {seen}, seen at")
-    assert words.comparison(row) == f"{seen})"
+    seen = "inputs.amount: a value of another type in 20% of the latest events, against 0.5% of the first"
+    assert words.summary(PACK, rule, "fraud-eu", row) == f"fraud-eu: {seen}."
+    assert words.comparison(row) == f"{seen} (500 events)"
 
 
 @pytest.mark.parametrize(
@@ -158,5 +157,27 @@ def test_evidence_without_a_number_is_told_in_its_own_words() -> None:
     assert words.comparison(row) == "The detector failed: division by zero"
     assert (
         words.comparison(a_row(segment="c=web"))
-        == "mean of output.score where c=web is 0.43, expected 0.21 (1,200 events)"
+        == "mean of output.score where c=web is 0.43, limit 0.21 (1,200 events)"
     )
+
+
+@pytest.mark.parametrize(
+    ("statistic", "detail", "value", "amount", "standard"),
+    [
+        ("share of output.confidence < 0.6", "", 0.335, "33.5%", "limit"),
+        ("share(output.label == 'yes')", "", 12.0, "1,200%", "limit"),
+        ("count of inputs.amount < 0", "", 7.0, "7", "limit"),
+        ("rate of output.label == 'yes' against the highest", "", 0.41, "0.41", "limit"),
+        ("mean(output.score) against the previous version", "", 0.52, "0.52", "before"),
+        ("share of broken cells", "", 0.0, "0%", "before"),
+        ("seconds without events", "", 734.2, "12.2 minutes", "limit"),
+        ("adwin on the share", "It rose.", 0.05, "5%", "expected"),
+        ("adwin on the mean", "It rose.", 67.18, "67.18", "expected"),
+        ("share of a", "", float("nan"), "unknown", "limit"),
+    ],
+)
+def test_each_number_comes_in_one_unit_and_says_what_it_is(
+    statistic: str, detail: str, value: float, amount: str, standard: str
+) -> None:
+    assert words.amount_text(statistic, value) == amount
+    assert words.standard_text(statistic, detail) == standard

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from services import missing
 
 Site = Any  # of conftest
 pytestmark = pytest.mark.browser
@@ -18,8 +19,11 @@ ABORTED = "net::ERR_ABORTED"  # the icon, when the next page is asked for meanwh
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        missing("playwright")
+    with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield launched
         launched.close()
@@ -127,7 +131,8 @@ def test_with_javascript_the_pages_are_the_same_and_the_policy_is_not_broken(
     assert page.problems == [], "the browser says what the policy forbids"
 
 
-PATHS = ("/incidents", "/incidents/{id}", "/models", "/models/shop-eu", "/rules", "/nowhere", "/incidents?state=closed")
+PATHS = ("/incidents", "/incidents/{id}", "/incidents/{held}", "/incidents/{over}", "/incidents/{quiet}", "/models",
+         "/models/shop-eu", "/rules", "/nowhere", "/incidents?state=closed")  # fmt: skip
 WIDE = """() => [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
     .map(e => e.outerHTML.slice(0, 120))"""
 SMALL = """tap => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
@@ -136,32 +141,42 @@ SMALL = """tap => [...document.querySelectorAll('a, button, input:not([type=hidd
     .map(([e, r]) => r.height + ' ' + e.outerHTML.slice(0, 120))"""
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.fixture
+def paths(site: Site, shifted: str) -> list[str]:
+    """A page of every kind, with an incident in every state, and names without end."""
+    long = "shop-" + "very-long-name-" * 12
+    site.model(long, columns={"inputs." + "c" * 150: "number"}, versions=("v" * 190,))
+    site.incident("LowConfidence", summary="word" * 400, model=long)
+    held, over = site.incident("NegativeAmounts"), site.incident("Silent", historical=True)
+    quiet = site.incident("Quietly", state="recovered", cleared_at=site.clock.at)
+    site.post(f"/v1/incidents/{held}/acknowledge", {"note": "n" * 500}, "operator")
+    site.post(f"/v1/incidents/{over}/close", {"verdict": "false"})
+    site.ask("PUT", "/v1/gates/shop-eu", {"state": "halt", "reason": "r" * 300})
+    return [path.format(id=shifted, held=held, over=over, quiet=quiet) for path in PATHS]
+
+
 def test_on_a_telephone_nothing_is_cut_off_and_everything_can_be_tapped(
-    site: Site, look: Callable[..., Any], shifted: str, path: str
+    look: Callable[..., Any], paths: list[str]
 ) -> None:
-    site.model("shop-" + "very-long-name-" * 12, columns={"inputs." + "c" * 150: "number"}, versions=("v" * 190,))
-    site.incident("LowConfidence", summary="word" * 400, model="shop-" + "very-long-name-" * 12)
     page = look(width=360, java_script_enabled=True)
-    page.goto(path.replace("{id}", shifted))
-    for details in page.locator("summary").all():
-        details.click()
-    assert page.evaluate("document.documentElement.scrollWidth") == 360, page.evaluate(WIDE)
-    assert page.evaluate(WIDE) == []
-    assert page.evaluate(SMALL, TAP) == []
+    for path in paths:
+        page.goto(path)
+        for details in page.locator("summary").all():
+            details.click()
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, (path, page.evaluate(WIDE))
+        assert page.evaluate(WIDE) == [], path
+        assert page.evaluate(SMALL, TAP) == [], path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_by_day_and_by_night(look: Callable[..., Any], shifted: str, scheme: str) -> None:
+def test_text_can_be_read_by_day_and_by_night(look: Callable[..., Any], paths: list[str], scheme: str) -> None:
     """Contrast as WCAG 2.2 counts it, 4.5 at least, of all text against what is painted behind it."""
     page = look(java_script_enabled=True, color_scheme=scheme)
-    page.goto(f"/incidents/{shifted}")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
-        "rgb(244, 246, 248)" if scheme == "light" else "rgb(18, 24, 30)"
-    )
-    assert page.evaluate(CONTRAST) == []
-    page.goto("/incidents")
-    assert page.evaluate(CONTRAST) == []
+    for path in [*paths, "/login", "/login?t=none"]:
+        page.goto(path)
+        assert page.evaluate(CONTRAST) == [], path
+    ground = "rgb(244, 246, 248)" if scheme == "light" else "rgb(18, 24, 30)"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ground
 
 
 CONTRAST = """() => {
@@ -194,3 +209,37 @@ def test_two_people_press_acknowledge_and_the_second_is_told_who_has_it(
     banner = second.locator(".banner.bad").inner_text()
     assert banner.startswith("Nothing was changed.") and "acknowledged by a-operator" in banner
     assert site.get(f"/v1/incidents/{shifted}").json()["acknowledged_by"] == "a-operator"
+
+
+def test_the_keyboard_alone_is_enough_and_shows_where_it_is(look: Callable[..., Any], shifted: str) -> None:
+    page = look(java_script_enabled=True)
+    page.goto(f"/incidents/{shifted}")
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "To the content" and page.locator(":focus").is_visible()
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if page.locator(":focus").inner_text() == "Acknowledge: I have it":
+            break
+    assert page.locator(":focus").inner_text() == "Acknowledge: I have it", "the first thing within the content"
+    assert page.locator(":focus").evaluate(
+        "e => getComputedStyle(e).outlineStyle + getComputedStyle(e).outlineWidth"
+    ) == ("solid3px")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**?said=acknowledge")
+    assert "a-supervisor has it since" in page.inner_text("main")
+
+
+def test_a_note_outlives_a_form_that_was_overtaken(site: Site, look: Callable[..., Any], shifted: str) -> None:
+    page = look()
+    page.goto(f"/incidents/{shifted}")
+    site.post(f"/v1/incidents/{shifted}/acknowledge", {}, "operator")
+    page.fill("#close-note", "the unit <changed>")
+    page.select_option("select[name=verdict]", "real")
+    page.get_by_role("button", name="Close").click()
+    assert "Your note is not lost" in page.locator(".banner.bad").inner_text()
+    assert page.locator("#close-note").input_value() == "the unit <changed>"
+    assert page.locator("select[name=verdict]").input_value() == "real"
+    page.get_by_role("button", name="Close").click()
+    assert page.locator(".state").first.inner_text() == "closed"
+    assert [note["text"] for note in site.get(f"/v1/incidents/{shifted}").json()["notes"]] == ["the unit <changed>"]

@@ -136,11 +136,11 @@ def test_however_much_there_is_only_so_much_is_decoded_and_it_covers_both_sides(
 @pytest.mark.parametrize(
     ("rule", "evidence", "expected"),
     [
-        ("ScoreShift", {"column": "output.score"}, ["output.score: its mean, and where 80 % of it lies", "output.score: spread"]),
+        ("ScoreShift", {"column": "output.score"}, ["output.score, event by event: mean (line) and middle 80% (band)", "output.score: spread"]),
         ("LabelShift", {"column": "output.label"}, ["output.label: its values before"]),
         ("LowConfidence", {"column": "output.confidence"}, ["Share of events with output.confidence &lt; 0.6"]),
         ("NegativeAmounts", {"column": "inputs.amount"}, ["Share of events with inputs.amount &lt; 0"]),
-        ("SlowAnswers", {"column": "context.latency_ms"}, ["context.latency_ms: its mean", "context.latency_ms: spread"]),
+        ("SlowAnswers", {"column": "context.latency_ms"}, ["context.latency_ms, event by event: mean", "context.latency_ms: spread"]),
         ("Parity", {"column": "output.label", "segment": "inputs.group=b"}, ["Share of events with output.label == &#x27;yes&#x27;"]),
         ("AmountMissing", {"column": "", "segment": "inputs.amount: missing"}, ["Share of events without inputs.amount"]),
         ("Silent", {"column": ""}, []),
@@ -158,7 +158,7 @@ def test_each_form_of_rule_shows_what_it_watches(site: Site, rule: str, evidence
     for title, beginning in zip(titles(page), expected, strict=True):
         assert title.startswith(beginning), title
     assert page.count('class="trip"') == sum("Share" in t or "mean" in t for t in titles(page)) - (rule == "Parity")
-    assert ("limit 5 %" in page) == (rule == "LowConfidence") and ("limit 800" in page) == (rule == "SlowAnswers")
+    assert ("limit 5%" in page) == (rule == "LowConfidence") and ("limit 800" in page) == (rule == "SlowAnswers")
 
 
 def test_of_many_columns_three_are_drawn(site: Site) -> None:
@@ -218,7 +218,10 @@ def of(before: list[float], after: list[float]) -> Signal:
 @example([], [3.0, 3.0], 4.0)
 def test_any_numbers_are_drawn(before: list[float], after: list[float], limit: float | None) -> None:
     found = of(before, after)
-    for chart in (charts.line_chart(found, "a < b", limit), charts.spread_chart(found, "s")):
+    for chart in (
+        charts.line_chart(found, "a < b", None if limit is None else ("limit", limit)),
+        charts.spread_chart(found, "s"),
+    ):
         if chart:
             assert len(chart) < 8_000
             well_drawn(re.search(r"<svg.*</svg>", chart)[0])  # type: ignore[index]
@@ -226,7 +229,7 @@ def test_any_numbers_are_drawn(before: list[float], after: list[float], limit: f
 
 
 def test_a_line_jumps_where_it_tripped_and_the_limit_lies_where_it_should() -> None:
-    chart = charts.line_chart(of([0.0] * 500, [1.0] * 500), "t", limit=0.5, share=True)
+    chart = charts.line_chart(of([0.0] * 500, [1.0] * 500), "t", ("limit", 0.5), share=True)
     picture = well_drawn(re.search(r"<svg.*</svg>", chart)[0])  # type: ignore[index]
     paths = {p.get("class"): p.get("d", "") for p in picture.iter("path")}
     points = [tuple(map(float, pair.split())) for pair in paths["line"].removeprefix("M").split("L")]

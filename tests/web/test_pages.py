@@ -56,6 +56,14 @@ def read(answer: Any, status: int = 200) -> Tags:
     assert not [a for _, attrs in page.found for a in attrs if a.startswith("on") or a == "style"]
     ids = [attrs["id"] for _, attrs in page.found if "id" in attrs]
     assert len(ids) == len(set(ids))
+    controls = [attrs for tag in ("input", "select", "textarea") for attrs in page.all(tag)]
+    labels = {attrs["for"] for attrs in page.all("label")}
+    assert {attrs.get("id") for attrs in controls if attrs.get("type") != "hidden"} == labels, (
+        "each control has a label"
+    )
+    assert len(page.all("h1")) == len(page.all("title")) == 1 and page.all("html") == [{"lang": "en"}]
+    posts = [form for form in page.all("form") if "/incidents/" in (form["action"] or "")]
+    assert len([field for field in page.all("input") if field.get("name") == "revision"]) == len(posts)
     return page
 
 
@@ -128,7 +136,7 @@ def test_an_incident_says_everything_that_a_person_at_night_asks(site: Site) -> 
         "The score moved.",
         "open",
         "high",
-        "opened 8 minutes ago",
+        "noticed 8 minutes ago",
         "Acknowledge: I have it",
         "What to do",
         "What it means",
@@ -136,13 +144,15 @@ def test_an_incident_says_everything_that_a_person_at_night_asks(site: Site) -> 
     shows(
         page,
         "Seen in output.score 0.75",
-        "Expected 0.5",
-        "Events behind it 400",
+        "Expected 0.5 How far 2 standard deviations Model",
         "Model shop-eu, version 3",
         "Owner nobody",
     )
     shows(
-        page, "mail: failed, and was given up", "phone: delivered", "Verdict none yet", "0.2 to 0.3", "The score rose."
+        page,
+        "mail: failed, and was given up",
+        "phone: delivered",
+        "The score rose. 0.75 0.5 2 standard deviations; difference 0.2 to 0.3 400",
     )
     shows(
         page, "shop/ScoreShift: Trips when the distribution of output.score moves away", "overloop incident ack " + id_
@@ -238,7 +248,13 @@ def test_the_forms_of_a_page_are_those_that_can_be_sent(site: Site) -> None:
     assert forms(read(site.browse(f"/incidents/{id_}", "viewer"))) == set()
     assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {"acknowledge", "close", "note", "assign"}
     site.post(f"/v1/incidents/{id_}/acknowledge")
-    assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {"close", "note", "assign", "release"}
+    assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {
+        "acknowledge",
+        "close",
+        "note",
+        "assign",
+        "release",
+    }
     site.post(f"/v1/incidents/{id_}/close")
     assert forms(read(site.browse(f"/incidents/{id_}", "operator"))) == {"verdict", "note", "assign", "reopen"}
     latched = site.incident("ScoreShift")
@@ -296,6 +312,41 @@ def test_a_form_that_somebody_overtook_is_refused_on_the_page_itself(site: Site)
     shows(read(press(site, latched, "close", signed_in), 403), "supervisor")
 
 
+def test_a_note_that_was_refused_stands_where_it_can_be_sent_again(site: Site) -> None:
+    id_, signed_in = site.incident("NegativeAmounts"), site.sign_in("operator")
+    site.post(f"/v1/incidents/{id_}/close", {}, "supervisor")
+    page = read(press(site, id_, "close", signed_in, revision="1", note="it was <me>", verdict="expected"), 409)
+    shows(page, "Your note is not lost: it stands below.", "Note it was <me> Add note", "a-supervisor closed it")
+    assert "selected" in next(o for o in page.all("option") if o["value"] == "expected")
+    shows(read(press(site, id_, "note", signed_in, note="x" * 4001), 409), "x" * 4001)
+
+
+def test_who_is_no_longer_signed_in_is_told_how_to_get_in_and_loses_no_note(site: Site) -> None:
+    id_, signed_in = site.incident("NegativeAmounts"), site.sign_in("operator")
+    site.clock.at += 13 * 3600
+    site.front.doorkeeper.forget()
+    page = read(press(site, id_, "note", signed_in, note="I saw <it>"), 401)
+    shows(page, "Please sign in", "nothing was changed", "I saw <it>", f"overloop login --next /incidents/{id_}")
+    assert site.get(f"/v1/incidents/{id_}").json()["notes"] == []
+    shows(read(site.client.get(f"/incidents/{id_}", headers=signed_in), 401), "leads back to this page")
+    odd = site.client.get("/models/a%20b%3B%60id%60", headers={"Accept": "text/html"})
+    shows(read(odd, 401), "type overloop login and open")
+    large = {**signed_in, "Content-Type": "application/x-www-form-urlencoded"}
+    for content in (b"note=" + b"y" * 200_000, b"note=\xff", b"a=1"):
+        answer = site.client.post(f"/incidents/{id_}/note", content=content, headers=large)
+        assert answer.status_code == 401 and len(answer.content) < 60_000
+
+
+def test_an_incident_that_somebody_has_can_be_taken_over(site: Site) -> None:
+    id_, signed_in = site.incident("NegativeAmounts"), site.sign_in("supervisor")
+    site.post(f"/v1/incidents/{id_}/acknowledge", {}, "operator")
+    shows(read(site.client.get(f"/incidents/{id_}", headers=signed_in)), "Take it over from a-operator.")
+    assert press(site, id_, "acknowledge", signed_in, revision="2", take="1").status_code == 303
+    page = read(site.client.get(f"/incidents/{id_}", headers=signed_in))
+    shows(page, "a-supervisor has it since", "Owner a-supervisor")
+    assert "Take it over" not in page.text
+
+
 def test_a_form_that_is_none_of_ours_is_refused(site: Site) -> None:
     id_, signed_in = site.incident(), site.sign_in()
     shows(read(press(site, id_, "explode", signed_in), 404), "no act 'explode'")
@@ -342,6 +393,20 @@ def test_models_are_listed_and_each_has_its_page(site: Site) -> None:
     other = read(site.browse("/models/a%2Fb"))
     shows(other, "a/b", "None so far.", "none was named", "decided once enough events have come", "Nobody told of one")
     read(site.browse("/models/unknown"), 404)
+
+
+def test_many_models_come_in_pages_and_are_found_by_a_part_of_their_name(site: Site) -> None:
+    for n in range(120):
+        site.model(f"fleet-{n:03d}")
+    first = read(site.browse("/models"))
+    assert "fleet-099" in first.text and "fleet-100" not in first.text
+    (more,) = [a["href"] for a in first.all("a") if "beyond=" in (a["href"] or "")]
+    second = read(site.browse(more or ""))
+    assert "fleet-100" in second.text and "fleet-099" not in second.text and "More models" not in second.text
+    found = read(site.browse("/models?named=T-11"))
+    shows(found, "fleet-110", "fleet-119", "All 120 models")
+    assert "fleet-011" not in found.text
+    shows(read(site.browse("/models?named=%3Cb%3E")), "No model has “<b>” in its name.")
 
 
 def test_a_model_that_no_rule_watches_is_told_so(site: Site) -> None:

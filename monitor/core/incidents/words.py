@@ -45,6 +45,24 @@ def percent_text(share: float) -> str:
     return f"{share * 100:,.0f}%" if abs(share) >= 0.0995 else f"{share * 100:.2g}%"
 
 
+def amount_text(statistic: str, value: float | None) -> str:
+    """What was seen, or what it is held against, in the unit of its statistic: shares in percent, silence as a time."""
+    if value is None or not math.isfinite(value):
+        return number_text(value)
+    if statistic.startswith("seconds "):
+        return duration_text(round(value))
+    if statistic.startswith("share") or statistic.endswith(" on the share"):
+        return f"{value * 100:.3g}%" if abs(value) < 9.995 else percent_text(value)
+    return number_text(value)
+
+
+def standard_text(statistic: str, detail: str) -> str:
+    """What the second number of evidence is: `expected`, but a `limit` of a level, or what was `before`."""
+    if statistic == BROKEN or " against the previous " in statistic:
+        return "before"
+    return "expected" if detail else "limit"  # a detector has words of its own, a level rule has none
+
+
 def duration_text(seconds: float) -> str:
     """`10 minutes`, `36 hours`, `2 days`: in the unit in which it is a handy number."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
@@ -67,8 +85,8 @@ def filled(text: str, pack: Pack, rule: Rule, model: str, evidence: Evidence) ->
         "model": clean(model),
         "column": clean(evidence.column),
         "segment": clean(evidence.segment) or "all events",
-        "value": number_text(evidence.value),
-        "expected": number_text(evidence.expected),
+        "value": amount_text(evidence.statistic, evidence.value),
+        "expected": amount_text(evidence.statistic, evidence.expected),
         "effect": number_text(evidence.effect),
         "n": f"{evidence.n:,}",
         "statistic": clean(evidence.statistic),
@@ -79,32 +97,34 @@ def filled(text: str, pack: Pack, rule: Rule, model: str, evidence: Evidence) ->
 
 
 def sentence(rule: Rule, model: str, evidence: Evidence) -> str:
-    """What happened, value against expectation, sample size, since when."""
+    """What happened, value against expectation. How many events, and when, stand beside it wherever it is shown."""
     segment, detail = clean(evidence.segment), clean(evidence.detail, 500).rstrip(".")
     named = segment and segment not in detail and not _names_check(rule, evidence)
     where = f" where {segment}" if named else ""
-    return f"{clean(model)}{where}: {detail or _happened(rule, evidence)} ({_basis(evidence)})."
+    return f"{clean(model)}{where}: {detail or _happened(rule, evidence)}."
 
 
 def comparison(evidence: Evidence) -> str:
-    """`mean of output.score where c=web is 0.43, expected 0.21 (12 events)`."""
+    """`p99(context.latency_ms) where c=web is 900, limit 800 (12 events)`."""
     where = f" where {clean(evidence.segment)}" if evidence.segment else ""
-    expected = "" if evidence.expected is None else f", expected {number_text(evidence.expected)}"
+    what, standard = evidence.statistic, standard_text(evidence.statistic, evidence.detail)
+    expected = "" if evidence.expected is None else f", {standard} {amount_text(what, evidence.expected)}"
     n = f" ({_events(evidence.n)})" if evidence.n else ""
     if evidence.statistic == BROKEN and ": " in evidence.segment:
         return f"{_defect(evidence)}{n}"
     if evidence.value is None and evidence.detail:
         return f"{clean(evidence.detail, 500).rstrip('.')}{where}{n}"
-    return f"{_quantity(evidence)}{where} is {number_text(evidence.value)}{expected}{n}"
+    return f"{_quantity(evidence)}{where} is {amount_text(what, evidence.value)}{expected}{n}"
 
 
 def _happened(rule: Rule, evidence: Evidence) -> str:
-    form, value, expected = rule.form, number_text(evidence.value), number_text(evidence.expected)
+    form, what = rule.form, evidence.statistic
+    value, expected = amount_text(what, evidence.value), amount_text(what, evidence.expected)
     column = clean(evidence.column)
     if isinstance(form, Absent):
-        what = "no label" if form.truth else f"no value of {column}" if column else "nothing"
+        missing = "no label" if form.truth else f"no value of {column}" if column else "nothing"
         silent = form.seconds if evidence.value is None else round(evidence.value)
-        return f"{what} has come for {duration_text(silent)}, and {duration_text(form.seconds)} is the limit"
+        return f"{missing} has come for {duration_text(silent)}, and {duration_text(form.seconds)} is the limit"
     if isinstance(form, Detect):
         if _names_check(rule, evidence):
             return _defect(evidence)
@@ -163,11 +183,6 @@ _SEEN: Final[Mapping[str, str]] = {
     "outlier": "an extreme value came in",
     "quality": "the data is not as it was in",
 }
-
-
-def _basis(evidence: Evidence) -> str:
-    seen = f"seen at {clock_text(evidence.at)}"
-    return f"{_events(evidence.n)}, {seen}" if evidence.n else seen
 
 
 def _events(n: int) -> str:

@@ -150,7 +150,7 @@ def _facts(incident: Incident) -> str:
     owner = f"Owner: {clean(incident.owner, 80)}\n" if incident.owner else ""
     return (
         f"Model: {model}{version}\n{owner}Rule: {clean(incident.key)}\n"
-        f"Since: {clock_text(incident.opened_at)}\nIncident: {incident.id}"
+        f"Noticed: {clock_text(incident.opened_at)}\nIncident: {incident.id}"
     )
 
 
