@@ -41,7 +41,7 @@ def accept(
     ] = None,
     output: Output = "table",
 ) -> None:
-    """Take the present for the new normal. Detectors learn it afresh: on the page budget that takes a week."""
+    """Take the present for the new normal: the detectors forget the old one and learn afresh."""
     with told():
         daemon = shared(context).daemon()
         made = daemon.checked(daemon.post("/v1/references", {"model": model, "rule": rule, "reason": reason}))

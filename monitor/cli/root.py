@@ -129,8 +129,18 @@ def backup(
     from monitor.store.backup import BackupError
     from monitor.store.backup import backup as copy
 
+    home = shared(context).folder()
     try:
-        manifest = copy(shared(context).folder(), folder, time.time())
+        empty = home.is_dir() and not (home / "ledger.db").exists()
+    except OSError:
+        empty = False  # what is wrong with it is told below
+    if empty:
+        fail(
+            f"There is no ledger in {home}, so nothing to back up: name the daemon's home with --home.",
+            Exit.UNREACHABLE,
+        )
+    try:
+        manifest = copy(home, folder, time.time())
     except (BackupError, OSError) as problem:
         fail(sentence(problem), Exit.FAILED)
     size, root = manifest.audit or (0, "")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from monitor.core.incidents.words import clock_text, percent_text
+from monitor.core.incidents.words import percent_text
 
 REFUSED, SHOWN = 10, 3  # series that are named
-DAY = 86400.0
 HALF, FULL = 7, 14  # days of a reference at which series are watched at half and at all of the budget
 STATES = {
     "collecting": "collecting a reference",
@@ -39,11 +38,9 @@ def budget_sentences(about: dict[str, Any]) -> Iterator[str]:
         yield from _armed(row)
 
 
-def said_by_series(about: dict[str, Any]) -> set[str]:
-    """The notes that `budget_sentences` has told, each beside its series."""
-    return {row["refused"] for row in about.get("references", ()) if "refused" in row} | {
-        row["note"] for row in about.get("references", ()) if "note" in row
-    }
+def refusals(about: dict[str, Any]) -> set[str]:
+    """Why series are refused: the notes that `budget_sentences` has told."""
+    return {row["refused"] for row in about.get("references", ()) if "refused" in row}
 
 
 def _budget(text: str) -> str:
@@ -52,12 +49,9 @@ def _budget(text: str) -> str:
 
 
 def _collecting(row: dict[str, Any]) -> str:
-    said = f"{_name(row)} has shown {row['collected']:,} values"
-    if row.get("first") is None:
-        return f"{said}."
     return (
-        f"{said} since {clock_text(row['first'])}: it is watched from {clock_text(row['first'] + HALF * DAY)} on, by "
-        "what it shows until then."
+        f"{_name(row)} has shown {row['collected']:,} values and is not watched yet: that begins when they span {HALF} "
+        f"days, with half of the budget; from {FULL} days on it is all of it."
     )
 
 
@@ -77,8 +71,6 @@ def _armed(row: dict[str, Any]) -> Iterator[str]:
         yield f"It finds a shift of {', of '.join(found)}."
     if not row["sudden_changes"]:
         yield "So many of its values are equal that none stands out: it is watched for slow changes only."
-    if row.get("note"):
-        yield f"It {row['note']}."
     if row["state"] == "watching" and row["now"] is not None:
         yield f"It is now at {percent_text(row['now'])} of what pages."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from monitor.cli.rules_budget import budget_sentences, said_by_series
+from monitor.cli.rules_budget import budget_sentences, refusals
 from monitor.core.incidents.words import clock_text, number_text
 from monitor.core.rules.wording import duration
 
@@ -36,7 +36,7 @@ def sentences(about: dict[str, Any], model: str) -> list[str]:
         said += _stream(about)
     else:
         said += _level(about)
-    told = said_by_series(about)
+    told = refusals(about)
     return said + list(_limits(about)) + [_sentence(note) for note in about.get("notes", ()) if note not in told]
 
 

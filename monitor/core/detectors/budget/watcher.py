@@ -239,17 +239,12 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             if entry.armed is not None:
                 row |= describe_armed(entry.armed, self._pool.delays(key))
                 row |= {"share": entry.share, "now": self._pool.now(key)}
-                row |= {"note": entry.note} if entry.note else {}
             elif entry.state == REFUSED:
                 row["refused"] = entry.note
             if entry.collector is not None:
-                row |= {"collected": entry.collector.seen, "first": _known(entry.collector.first)}
+                row["collected"] = entry.collector.seen
             rows.append(row)
         return rows
-
-
-def _known(at: float) -> float | None:
-    return None if np.isnan(at) else at
 
 
 def budget_watcher(
