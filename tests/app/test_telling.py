@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import structlog
+from deciding import an_incident
 from pumping import heard, said
 
 from monitor.app.telling import Telling
@@ -97,3 +100,15 @@ def test_snapshots_are_timed() -> None:
     room = Room()
     room.telling.saved(0.5)
     assert room.number("snapshot_duration_seconds_count") == 1
+
+
+def test_an_incident_is_told_when_it_opens_and_not_with_each_piece_of_evidence() -> None:
+    room = Room()
+    incident = an_incident(opened_at=T0, changed_at=T0)
+    with structlog.testing.capture_logs() as logs:
+        for seq, at in enumerate((T0, T0 + 60.0, T0 + 120.0), 1):
+            room.telling.done(done(seq, at, changes=Changes(incidents={incident.id: incident})))
+        again = replace(incident, changed_at=T0 + 180.0, occurrence=2)
+        room.telling.done(done(4, T0 + 180.0, changes=Changes(incidents={again.id: again})))
+    assert [line["action"] for line in logs] == ["incident_open", "incident_open"]
+    assert room.number(f'alerts_fired_total\\{{rule="{incident.key}"\\}}') == 2
