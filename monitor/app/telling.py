@@ -59,7 +59,8 @@ class Telling:
         self._missed(done)
         self._holding(done)
         for incident in changes.incidents.values():
-            self._incident(incident)
+            if incident.changed_at == step.at:  # else there is only more evidence
+                self._incident(incident)
 
     def saved(self, seconds: float) -> None:
         """Snapshots were written."""
@@ -105,7 +106,7 @@ class Telling:
             log.error(sentence, action="bank_full", partition=partition, refused=refused)
 
     def _incident(self, incident: Incident) -> None:
-        if incident.state == "open" and incident.changed_at == incident.opened_at:
+        if incident.state == "open":
             self.metrics.alerts.fired(incident.key)
         log.info(
             incident.summary,

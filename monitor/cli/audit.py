@@ -40,7 +40,7 @@ def verify(
     ] = None,
     output: Output = "table",
 ) -> None:
-    """Check every entry in the ledger of the home folder, whether the daemon runs or not.
+    """Check every entry of the audit log. It reads the ledger in the home folder, whether the daemon runs or not.
 
     Exit code 0: intact. 1: tampered with, and where. 2: incomplete. 3: it could not be checked.
     """

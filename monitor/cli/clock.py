@@ -20,7 +20,7 @@ AGREES = 1.0  # seconds that nobody needs to be told of
 
 @app.command("show")
 def show_(context: typer.Context, output: Output = "table") -> None:
-    """Show how far daemon time is from the wall clock; exit code 1 if the wall clock has jumped."""
+    """Show how far daemon time is from the wall clock. Exit code 1 if the wall clock has jumped."""
     clock = _clock(context)
     difference = time.time() - clock.now()
     jumped = clock.check() is not None
@@ -40,7 +40,7 @@ def show_(context: typer.Context, output: Output = "table") -> None:
 
 @app.command()
 def accept(context: typer.Context) -> None:
-    """Say that the wall clock is right: daemon time follows it from now on."""
+    """Say that the wall clock is right. Daemon time follows it from now on."""
     from monitor.clock import ClockError
 
     clock = _clock(context)

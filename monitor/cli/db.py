@@ -32,7 +32,7 @@ def upgrade(context: typer.Context, output: Output = "table") -> None:
 
 @app.command()
 def check(context: typer.Context, output: Output = "table") -> None:
-    """Say whether the ledger has the schema of this program; exit code 1 if it has another."""
+    """Say whether the ledger has the schema of this program. Exit code 1 if it has another."""
     from monitor.store import schema
     from monitor.store.errors import LedgerUnavailable
 

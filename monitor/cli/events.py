@@ -15,24 +15,36 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Send what was recorded elsewhere; look at what came in.", no_args_is_help=True)
 
-Files = Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Parquet (also .gz); - is standard input.")]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE", help="NDJSON, CSV or Parquet (also .gz); - is standard input.")
+]
 
 
 @app.command()
 def send(
     context: typer.Context,
     files: Files,
-    model: Annotated[str | None, typer.Option(help="The model, for tables that have no column of it.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The model, for tables that have no column of it.")
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="COLUMN=PLACE", help="Where a column of a table goes, such as y=output.label."),
     ] = None,
-    format: Annotated[str | None, typer.Option(help="ndjson, csv or parquet; by the file's name if left out.")] = None,
-    zone: Annotated[str | None, typer.Option(help="The zone of times in tables that say none, such as UTC.")] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="NAME", help="ndjson, csv or parquet; by the file's name if left out.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="The zone of times in tables that say none, such as UTC.")
+    ] = None,
     truth: Annotated[bool, typer.Option("--truth", help="The files hold truths about events sent before.")] = False,
-    live: Annotated[bool, typer.Option("--live", help="Old events may page people.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="They are from now, whatever time they carry: they may page people.")
+    ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what one NDJSON file gets from now on.")] = False,
-    state: Annotated[Path | None, typer.Option(help="Where --follow remembers how far it came.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where --follow remembers how far it came.")
+    ] = None,
     until_end: Annotated[bool, typer.Option("--until-end", help="With --follow: stop at the end of the file.")] = False,
 ) -> None:
     """Send events from files.
@@ -131,9 +143,11 @@ def _follow(post: Post, files: list[Path], state: Path | None, summary: Summary,
 @app.command()
 def tail(
     context: typer.Context,
-    number: Annotated[int, typer.Option("-n", min=0, max=100_000, help="How many of the last events.")] = 10,
+    number: Annotated[
+        int, typer.Option("-n", metavar="N", min=0, max=100_000, help="How many of the last events.")
+    ] = 10,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes in.")] = False,
-    model: Annotated[str | None, typer.Option(help="One model only.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="One model only.")] = None,
 ) -> None:
     """Print the last events as they were kept, one a line. Reads the home folder, not the daemon."""
     from monitor.cli.events_tail import tail as lines
@@ -150,9 +164,9 @@ def tail(
 
 @app.command("set-aside")
 def set_aside(
-    file: Annotated[Path, typer.Argument(help="The damaged file, as the daemon named it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The damaged file, as the daemon named it.")],
 ) -> None:
-    """Replace a damaged file of the spool by what can still be read of it. The daemon must not run."""
+    """Replace a damaged file of the spool by what is left of it. The daemon must not run."""
     import time
 
     from monitor.spool import SpoolError, set_aside

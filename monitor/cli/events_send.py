@@ -51,8 +51,9 @@ class Summary:
         c = self.counts
         sent = c.accepted + c.duplicates + c.rejected
         files = "" if not self.files else f" from {self.files} file{'s' * (self.files != 1)}"
+        what = self.what if sent != 1 else self.what.removesuffix("s")
         first = (
-            f"Sent {sent:,} {self.what}{files}: {c.accepted:,} accepted, {c.duplicates:,} sent before, "
+            f"Sent {sent:,} {what}{files}: {c.accepted:,} accepted, {c.duplicates:,} sent before, "
             f"{c.rejected:,} rejected."
         )
         more = c.rejected - len(self.refusals)

@@ -39,7 +39,9 @@ def list_(context: typer.Context, output: Output = "table") -> None:
 def set_(
     context: typer.Context,
     model: Model,
-    state: Annotated[State, typer.Argument(help="auto: as usual; review: a person looks first; halt: stop.")],
+    state: Annotated[
+        State, typer.Argument(metavar="STATE", help="auto: as usual; review: a person looks first; halt: stop.")
+    ],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the audit log.")],
     generation: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Refuse if the gate has moved on from this generation.")

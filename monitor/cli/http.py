@@ -54,7 +54,8 @@ class Daemon:
         found = None if self.home is None else _line_of(self.home / "token", "The token")
         if not found:
             raise DaemonProblem(
-                f"There is no token in {self.home}: set OVERLOOP_TOKEN, or OVERLOOP_HOME to the daemon's home folder."
+                f"There is no token in {self.home}: start a daemon with `overloop run`, or name the home of the one "
+                "that runs with --home or OVERLOOP_HOME; for one elsewhere set OVERLOOP_URL and OVERLOOP_TOKEN."
             )
         return found
 

@@ -74,7 +74,7 @@ def ack(
     revision: Revision = None,
     output: Output = "table",
 ) -> None:
-    """Say "I have it": nobody else is told until it runs out, after 8 hours unless you say otherwise."""
+    """Say "I have it", so that nobody else is told. It runs out after 8 hours unless you say otherwise."""
     lasts = None if for_ is None else seconds(for_, "--for")
     _act(context, id_, "acknowledge", output, note=note, take=take or None, for_seconds=lasts, revision=revision)
 
@@ -131,7 +131,7 @@ def reopen(context: typer.Context, id_: Id, note: Note = None, output: Output = 
 def verdict(
     context: typer.Context,
     id_: Id,
-    verdict: Annotated[Verdict, typer.Argument(help="What it was.")],
+    verdict: Annotated[Verdict, typer.Argument(metavar="VERDICT", help="What it was.")],
     note: Note = None,
     output: Output = "table",
 ) -> None:

@@ -44,7 +44,7 @@ def kind(
     context: typer.Context,
     model: Model,
     column: Annotated[str, typer.Argument(metavar="COLUMN", help="The column, such as inputs.zip.")],
-    kind: Annotated[Kind, typer.Argument(help="What it is.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="What it is.")],
     output: Output = "table",
 ) -> None:
     """Say what a column is, where the daemon guessed wrong."""

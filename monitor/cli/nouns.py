@@ -35,6 +35,8 @@ class Nouns(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
+        for command in self.commands.values():
+            command.short_help = _first_sentence(command)
         self.commands.update({noun: _Unread(noun) for noun in NOUNS})
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
@@ -67,4 +69,12 @@ def _load(noun: str) -> Command:
     app.rich_markup_mode = None  # plain help: made in a tenth of the time, and the same in a pipe
     command = get_group(app)
     command.name = noun
+    for below in command.commands.values():
+        below.short_help = _first_sentence(below)
     return command
+
+
+def _first_sentence(command: Command) -> str:
+    """What a list of commands says of it: all of it, where Typer would cut it off in the middle."""
+    paragraph = " ".join((command.help or "").strip().split("\n\n")[0].split())
+    return paragraph.partition(". ")[0].removesuffix(".") + "."

@@ -22,7 +22,7 @@ def add(
     context: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")],
     decision_id: Annotated[str, typer.Argument(metavar="DECISION", help="The id of the answer.")],
-    verb: Annotated[Verb, typer.Argument(help="What is done with it.")],
+    verb: Annotated[Verb, typer.Argument(metavar="VERB", help="What is done with it.")],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the audit log.")],
     answer: Annotated[
         str | None, typer.Option(metavar="JSON", help="What holds instead, as JSON; text if it is none.")

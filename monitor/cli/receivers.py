@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.context import Exit, fail, plain, shared, show
+from monitor.cli.context import Exit, Output, fail, plain, shared, show
 
 if TYPE_CHECKING:
     from monitor.delivery.apprise_sender import Senders
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Who is told, and whether telling them works.", no_args_is_help=True)
 
-Config = Annotated[Path | None, typer.Option(help="overloop.toml.")]
-Output = Annotated[str, typer.Option("-o", "--output", help="table or json.")]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The settings; overloop.toml in the home folder if left out.")
+]
 
 
 @app.command("list")
 def list_(context: typer.Context, config: Config = None, output: Output = "table") -> None:
-    """All receivers with their addresses masked; exit code 1 if one of them cannot be used."""
+    """List the receivers, their addresses masked. Exit code 1 if one of them cannot be used."""
     urls = _addresses(context, config)
     if not urls and output == "table":
         typer.echo("There are no receivers: set OVERLOOP_NOTIFY to an Apprise URL, or [receivers] in overloop.toml.")
@@ -43,12 +44,16 @@ def list_(context: typer.Context, config: Config = None, output: Output = "table
 @app.command("test")
 def test_(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The receiver's name; the one of $OVERLOOP_NOTIFY is called notify.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The receiver's name; the one of $OVERLOOP_NOTIFY is called notify.")
+    ],
     config: Config = None,
-    seconds: Annotated[float, typer.Option(min=1.0, max=300.0, help="How long to wait for an answer.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1.0, max=300.0, help="How long to wait for an answer.")
+    ] = 30.0,
     output: Output = "table",
 ) -> None:
-    """Send one receiver a message that says it is a test; exit code 1 unless it was accepted."""
+    """Send a receiver a message that says it is a test. Exit code 1 unless it was accepted."""
     urls = _addresses(context, config)
     if name not in urls:
         known = f"There are: {', '.join(urls)}." if urls else "There are none."

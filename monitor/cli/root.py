@@ -103,7 +103,7 @@ def login(
     context: typer.Context,
     next: Annotated[str, typer.Option(metavar="PATH", help="The page to open.")] = "/",
 ) -> None:
-    """Print a link that signs you in to the pages, once, within ten minutes."""
+    """Print a link that signs a browser in. It works once, within ten minutes."""
     with told():
         say(shared(context).daemon().login_link(next))
 
@@ -113,7 +113,7 @@ def check(
     context: typer.Context,
     config: Config = None,
 ) -> None:
-    """Check settings and rules without starting anything; exit code 1 if either cannot be used."""
+    """Check settings and rules without starting anything. Exit code 1 if either cannot be used."""
     from monitor.cli.run import check as look
 
     look(shared(context).home, config)
@@ -125,12 +125,22 @@ def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
     output: Output = "table",
 ) -> None:
-    """Copy the whole home into a folder, with checksums, while the daemon runs. It holds secrets: keep it safe."""
+    """Copy the whole home into a folder while the daemon runs. It holds secrets: keep it safe."""
     from monitor.store.backup import BackupError
     from monitor.store.backup import backup as copy
 
+    home = shared(context).folder()
     try:
-        manifest = copy(shared(context).folder(), folder, time.time())
+        empty = home.is_dir() and not (home / "ledger.db").exists()
+    except OSError:
+        empty = False  # what is wrong with it is told below
+    if empty:
+        fail(
+            f"There is no ledger in {home}, so nothing to back up: name the daemon's home with --home.",
+            Exit.UNREACHABLE,
+        )
+    try:
+        manifest = copy(home, folder, time.time())
     except (BackupError, OSError) as problem:
         fail(sentence(problem), Exit.FAILED)
     size, root = manifest.audit or (0, "")
@@ -146,7 +156,7 @@ def restore(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder made by `overloop backup`.")],
 ) -> None:
-    """Put a backup into a new or empty home, after checking every file of it."""
+    """Put a backup into a new or empty home. Every file of it is checked first."""
     from monitor.store.backup import BackupError
     from monitor.store.backup import restore as put
 

@@ -20,13 +20,13 @@ app = typer.Typer(help="See what is watched, and whether it watches well.", no_a
 
 Folders = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[DIR]...", help="Folders of packs, or packs; those of the settings if left out."),
+    typer.Argument(metavar="DIR", help="Folders of packs, or packs; those of the settings if left out."),
 ]
 
 
 @app.command()
 def check(context: typer.Context, folders: Folders = None, output: Output = "table") -> None:
-    """Parse every pack, and say what is wrong or odd and how much memory each rule may take; exit code 1 on errors."""
+    """Parse every pack, and say what is wrong or odd. Also how much memory a rule may take; exit code 1 on errors."""
     from monitor.cli.rules_check import report
 
     settings = shared(context).settings()
@@ -42,7 +42,7 @@ def test(
     ] = False,
     output: Output = "table",
 ) -> None:
-    """Run the tests of every pack; exit code 1 when one fails, or with --mutate when a change goes unnoticed."""
+    """Run the tests of every pack. Exit code 1 when one fails, or with --mutate when a change goes unnoticed."""
     from monitor.cli.rules_test import run
     from monitor.runtime.books import BookRefused, tests_of
 
@@ -58,7 +58,7 @@ def test(
 def explain(
     context: typer.Context,
     rule: Annotated[
-        str | None, typer.Argument(metavar="[RULE]", help="pack/Rule, or a part of it; all rules if left out.")
+        str | None, typer.Argument(metavar="RULE", help="pack/Rule, or a part of it; all rules if left out.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Also say how it stands on this model; reads the home folder.")
@@ -73,7 +73,7 @@ def explain(
     ] = None,
     output: Output = "table",
 ) -> None:
-    """Say in words what a rule watches and, of a model, since when and how near it is to tripping.
+    """Say in words what a rule watches. Of a model also since when, what it refuses, and how near it is to tripping.
 
     The rules are those in force on the home folder, or those of the files where no daemon has run yet, or of --rules.
     """
@@ -104,7 +104,7 @@ def explain(
 
 @app.command()
 def reload(context: typer.Context, output: Output = "table") -> None:
-    """Have the running daemon load its rules again; it keeps the old ones, exit code 1, if anything is wrong."""
+    """Have the running daemon load its rules again. If anything is wrong it keeps the old ones: exit code 1."""
     with told():
         daemon = shared(context).daemon()
         try:
@@ -130,9 +130,9 @@ def _named(name: str, known: Sequence[str], rules: Sequence[Rule], model: str | 
         fail(f"The pack of {name!r} does not watch {model}: see `models` in its pack.yaml.")
     names = {key.partition("/")[2]: key for key in known}
     close = nearest(name.rpartition("/")[2], names)
-    return fail(
-        f"No rule is called {name!r}. " + (f"Did you mean {names[close]}?" if close else "See `overloop rules check`.")
-    )
+    packs = ", ".join(sorted({key.partition("/")[0] for key in known}))
+    elsewhere = f"Looked in the packs {packs}; name the folder of another with --rules."
+    return fail(f"No rule is called {name!r}. " + (f"Did you mean {names[close]}?" if close else elsewhere))
 
 
 def _book(folders: list[Path] | None, settings: Settings, home: Path) -> Book:

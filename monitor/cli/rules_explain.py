@@ -6,9 +6,10 @@ from typing import Any
 
 from monitor.cli.rules_standing import sentences
 from monitor.cli.table import paragraph, terminal_width
+from monitor.core.detectors.build import budgeted
 from monitor.core.rules.defaults import texts_of
 from monitor.core.rules.footprint import footprint
-from monitor.core.rules.model import Rule
+from monitor.core.rules.model import Detect, Rule
 from monitor.core.rules.wording import sentence
 
 _INDENT = 11
@@ -63,11 +64,15 @@ def _then(rule: Rule) -> list[str]:
         said.append("It is in shadow: its incidents are recorded, and nobody is told.")
     if rule.gate is not None:
         said.append(f"It sets the gate of the model to {rule.gate}.")
-    said.append(
-        "A person must close its incident; until then it does not report again."
-        if rule.latches
-        else "Its incident clears by itself when this no longer holds."
-    )
+    if not rule.latches:
+        said.append("Its incident clears by itself when this no longer holds.")
+    elif isinstance(rule.form, Detect) and budgeted(rule.form):
+        said.append(
+            "A person must close its incident. A column that has reported is quiet for a day; after that only further "
+            "change is added to the incident."
+        )
+    else:
+        said.append("A person must close its incident; until then it does not report again.")
     return said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from monitor.cli.rules_budget import budget_sentences, refusals
 from monitor.core.incidents.words import clock_text, number_text
 from monitor.core.rules.wording import duration
 
@@ -27,13 +28,16 @@ def sentences(about: dict[str, Any], model: str) -> list[str]:
         said += _absent(about)
     elif kind == "quality":
         said += _quality(about)
+    elif about.get("with") == "the page budget":
+        said += budget_sentences(about)
     elif "references" in about:
         said += _vector(about)
     elif "nearest" in about:
         said += _stream(about)
     else:
         said += _level(about)
-    return said + list(_limits(about)) + [_sentence(note) for note in about.get("notes", ())]
+    told = refusals(about)
+    return said + list(_limits(about)) + [_sentence(note) for note in about.get("notes", ()) if note not in told]
 
 
 def _level(about: dict[str, Any]) -> Iterator[str]:

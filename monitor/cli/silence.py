@@ -22,7 +22,7 @@ def add(
     context: typer.Context,
     matchers: Annotated[
         list[str],
-        typer.Argument(metavar="MATCHER...", help="All must fit: model=fraud-eu, rule=~Score.*, severity!=critical."),
+        typer.Argument(metavar="MATCHER", help="All must fit: model=fraud-eu, rule=~Score.*, severity!=critical."),
     ],
     for_: Annotated[str, typer.Option("--for", metavar="TIME", help="How long, such as 2h or 7d.")],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the audit log.")],

@@ -111,7 +111,7 @@ class Gate:
                 connection.close()
             if reply.status == 200:
                 lease = _read(reply.json(), asked)
-            problem = "" if lease else f"{self._url} answered {reply.detail()}"
+            problem = "" if lease else f"{self._url} answered: {reply.detail()}"
         except (OSError, http.client.HTTPException) as failure:
             problem = f"{self._url} cannot be reached ({failure or type(failure).__name__})"
         except Exception as failure:  # whatever else it is, the model goes on

@@ -156,4 +156,4 @@ def compile_source(source: Source) -> tuple[Book | None, list[Diagnostic]]:
 
 def _missing(folder: Path) -> Diagnostic:
     what = "There is no such folder" if not folder.is_dir() else "The folder holds no pack (a folder with a pack.yaml)"
-    return Diagnostic("error", str(folder), 1, 1, f"{what}: {folder}.", "Give a folder of packs with --rules.")
+    return Diagnostic("error", str(folder), 1, 1, f"{what}: {folder}.", "Give a pack, or a folder of packs.")

@@ -28,6 +28,7 @@ FLOORS = {
     "alembic": logging.WARNING,
     "apscheduler": logging.WARNING,
     "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.WARNING,  # its name alarms people who only see it say that it has started
 }
 
 

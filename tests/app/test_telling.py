@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import structlog
+from deciding import an_incident
 from pumping import heard, said
 
 from monitor.app.telling import Telling, tell_receivers
@@ -108,3 +111,15 @@ def test_receivers_that_cannot_be_used_or_looked_at_are_told_apart() -> None:
         ("receiver_unusable", "error", "mail", "It cannot be used."),
         ("receiver_unchecked", "warning", "phone", "It could not be checked."),
     ]
+
+
+def test_an_incident_is_told_when_it_opens_and_not_with_each_piece_of_evidence() -> None:
+    room = Room()
+    incident = an_incident(opened_at=T0, changed_at=T0)
+    with structlog.testing.capture_logs() as logs:
+        for seq, at in enumerate((T0, T0 + 60.0, T0 + 120.0), 1):
+            room.telling.done(done(seq, at, changes=Changes(incidents={incident.id: incident})))
+        again = replace(incident, changed_at=T0 + 180.0, occurrence=2)
+        room.telling.done(done(4, T0 + 180.0, changes=Changes(incidents={again.id: again})))
+    assert [line["action"] for line in logs] == ["incident_open", "incident_open"]
+    assert room.number(f'alerts_fired_total\\{{rule="{incident.key}"\\}}') == 2

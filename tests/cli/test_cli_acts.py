@@ -67,7 +67,7 @@ def test_incidents_are_picked_by_state_model_and_rule(at: Overloop) -> None:
         ("list -o yaml", "'yaml' is not one of table, json."),
         ("close x --verdict true", "'true' is not one of real, expected, false, unclear."),
         ("verdict x maybe", "'maybe' is not one of real, expected, false, unclear."),
-        ("verdict x", "Missing argument 'verdict'. Choose from:"),
+        ("verdict x", "Missing argument 'VERDICT'. Choose from:"),
         ("ack x --for soon", "--for: `soon` is not a duration. Write a number and a unit: 30s, 15m, 1h30m, 7d, 4w."),
         ("ack x --for 0", "--for must be longer than nothing."),
         ("ack x --for 99d", "body.for_seconds: Input should be less than or equal to"),

@@ -177,6 +177,9 @@ def test_what_is_no_backup_or_no_empty_home_is_refused(overloop: Overloop, copy:
     (copy / "ledger.db").write_bytes(b"changed")
     done = overloop("--home", tmp_path / "new", "restore", copy)
     assert done.exit_code == 1 and "ledger.db is not what the manifest says" in done.stderr
+    (tmp_path / "nobody's").mkdir()
+    done = overloop("--home", tmp_path / "nobody's", "backup", tmp_path / "b")
+    assert done.exit_code == 3 and "so nothing to back up" in done.stderr and not (tmp_path / "b").exists()
     assert "There is no home folder" in overloop("--home", tmp_path / "no", "backup", tmp_path / "b").stderr
 
 

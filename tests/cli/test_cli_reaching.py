@@ -32,7 +32,7 @@ def home_with(tmp_path: Path, token: str | None = "ovl_t", url: str | None = Non
 
 def test_without_a_home_it_says_where_it_looked(overloop: Overloop, tmp_path: Path) -> None:
     line = said(overloop("incident", "list"), 3)
-    assert line.startswith(f"There is no token in {tmp_path}/state/overloop: set OVERLOOP_TOKEN")
+    assert line.startswith(f"There is no token in {tmp_path}/state/overloop: start a daemon with `overloop run`")
 
 
 def test_a_token_that_may_not_be_read_is_told_with_what_to_do(overloop: Overloop, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_rule_that_is_not_there_is_told_with_the_nearest(overloop: Overloop) -
         1,
         "No rule is called 'NegativAmount'. Did you mean shop/NegativeAmounts?\n",
     )
-    assert "See `overloop rules check`." in overloop("rules", "explain", "zzzzzz", "--rules", PACK).stderr
+    assert "name the folder of another with --rules." in overloop("rules", "explain", "zzzzzz", "--rules", PACK).stderr
 
 
 def test_a_rule_is_explained_as_it_stands_on_a_model_beside_the_running_daemon(

@@ -137,3 +137,47 @@ def test_what_a_rule_is_does_not_repeat_itself(book: Book) -> None:
     told = lines(rule, None, None)
     assert told[0] == "p/Share (low, p/pack.yaml line 5)"
     assert " ".join(told).count("above 50% over 10 minutes") == 1
+
+
+BUDGET = """
+pack: p
+models: ["m"]
+rules:
+- {alert: Shift, severity: low, detect: {shift: "inputs.*"}}
+"""
+
+
+def over_days(days: float) -> list[str]:
+    """What a rule on the page budget says after so many days, an event each ten minutes."""
+    document, _ = load(BUDGET, "p/pack.yaml")
+    assert document is not None
+    book, _ = make_book(Source({"p/pack.yaml": BUDGET}), [document])
+    assert book is not None
+    rehearsal, drawn = Rehearsal(book, Policy((), ())), random.Random(3)
+    records = []
+    for k in range(int(days * 144)):
+        body = {"id": str(k), "model": "m", "inputs": {"x": drawn.gauss(10, 1), "same": 1.0, "kind": "a"}}
+        records.append(Record(0, k, 1, "events", START + 600 * k, Flags(), msgspec.json.encode(body)))
+    for first in range(0, len(records), 400):
+        rehearsal.step(START + 600 * (first + 400), to_batches(records[first : first + 400]))
+    return sentences(rehearsal.bank.models["m"].watchers["p/Shift"].describe(), "m")
+
+
+def test_a_rule_on_the_page_budget_says_when_it_will_watch() -> None:
+    said = over_days(3)
+    assert said[1] == "Its part of the page budget is 1 false page a week on average, over all its series together."
+    assert said[2] == "It follows 2 series (2 collecting a reference)."
+    assert any(
+        re.match(r"inputs.x has shown \d+ values and is not watched yet: .* span 7 days, ", line) for line in said
+    )
+
+
+def test_a_rule_on_the_page_budget_says_what_it_finds_and_what_it_refuses() -> None:
+    said = over_days(8)
+    assert said[2] == "It follows 2 series (1 refused, 1 watched)."
+    refusal = "The reference holds one value only, or nearly so; there is no spread to judge a change by."
+    assert f"inputs.same is refused and not watched for shifts: {refusal[:1].lower()}{refusal[1:]}" in said
+    assert refusal not in said, "told once"
+    assert "It uses 51% of its part of the budget until its reference has 14 days." in said
+    assert any(re.match(r"It finds a shift of 1 standard deviation in about \d+ values, of 2 stand", s) for s in said)
+    assert "It uses" not in " ".join(over_days(15))

@@ -118,6 +118,14 @@ def test_help_is_sentences_and_every_noun_has_one() -> None:
                 assert one.help and one.help.strip()[0].isupper() and one.help.strip().endswith("."), one.name
 
 
+@pytest.mark.parametrize("noun", ["", *NOUNS])
+def test_no_line_of_a_list_of_commands_is_cut(noun: str) -> None:
+    told = CliRunner().invoke(overloop, [*noun.split(), "-h"], env={"COLUMNS": "80"}).stdout
+    commands = told.split("Commands:\n", 1)[1].splitlines()
+    assert commands
+    assert [line for line in commands if line.endswith("...")] == []
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -28,6 +29,7 @@ from monitor.settings.model import Settings
 from monitor.settings.read import Reader
 from monitor.settings.verify import contradictions
 
+PROMETHEUS = "prometheus.yml"
 RULE = 'pack: example\nmodels: ["*"]\nhalt: {fallback: "a person decides"}\nparams: {p99_ms: 800}\nrules:\n'
 
 
@@ -43,7 +45,7 @@ def test_every_rule_and_pack_is_taken_and_their_tests_pass(document: Path) -> No
     pack: Pack | None = None
     tests = ""
     for block in blocks(document):
-        if block.language != "yaml":
+        if block.language != "yaml" or block.name == PROMETHEUS:
             continue
         if "tests:" in block.text.split("\n") or block.adds:
             tests = tests + "\n" + block.text if block.adds else block.text
@@ -62,6 +64,18 @@ def _run(text: str, pack: Pack, place: str) -> None:
     assert tests and not problems, problems
     for test in tests:
         assert run_test(pack, test) == [], f"{place}: {test.name}"
+
+
+def test_prometheus_takes_what_it_is_to_be_given(document: Path, tmp_path: Path) -> None:
+    for block in blocks(document):
+        if block.name == PROMETHEUS:
+            (tmp_path / PROMETHEUS).write_text(block.text)
+            (tmp_path / "overloop.token").touch()
+            promtool = shutil.which("promtool")
+            if promtool is None:
+                pytest.skip("promtool is not installed")
+            command = [promtool, "check", "config", str(tmp_path / PROMETHEUS)]
+            assert subprocess.run(command, capture_output=True, text=True).returncode == 0
 
 
 def test_every_expression_compiles(document: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,14 @@ from pathlib import Path
 import pytest
 from documents import PORT, Terminal, Typed, blocks, differences, matches, typed
 from live_daemon import ROOT, Target, wait_until
+from typer.core import TyperGroup
+from typer.main import get_group
+
+from monitor.cli.root import app
 
 NOT_RUN = Path(__file__).with_name("not-run.toml")
 NTFY = "ntfys://ntfy.sh/overloop-8c1f"  # in the documents; where nobody listens in a test
-PROGRAMS = r"(?:[A-Z_]+=\S+ )*(?:overloop|systemctl|journalctl|python3?|pip|git|make|cd|export|curl|ln|mkdir|rm|install|/\S+)\b"
+PROGRAMS = r"(?:[A-Z_]+=\S+ )*(?:overloop|systemctl|journalctl|python3?|pip|git|make|cd|export|curl|ln|mkdir|mv|rm|install|/\S+)\b"
 
 
 @pytest.fixture
@@ -75,6 +80,19 @@ def shown(document: Path) -> Iterator[str]:
             yield from filter(None, (re.sub(r"\s+#\s.*", "", line).strip() for line in block.text.split("\n")))
     text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
     yield from re.findall(rf"^    ({PROGRAMS}.*)$", text, flags=re.MULTILINE)
+
+
+def test_what_is_not_run_is_at_least_typed_right(document: Path) -> None:
+    """No argument is missing and no option made up: as far as can be told without running it."""
+    for line in shown(document):
+        words = [word for word in shlex.split(line) if not re.match(r"[A-Z_]+=", word)]
+        if words and words[0] == "overloop":
+            command, context, rest = get_group(app), None, words[1:]
+            while True:
+                context = command.make_context("overloop", rest, parent=context)  # raises UsageError
+                if not isinstance(command, TyperGroup):
+                    break
+                _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
 
 
 def test_every_list_of_commands_not_run_is_of_a_document() -> None:

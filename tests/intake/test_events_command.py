@@ -100,7 +100,7 @@ def test_columns_can_be_placed_by_hand_and_times_given_a_zone(run: Run, tmp_path
 
 def test_truths_go_to_their_own_route(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "t.csv", "id,label,amount", "a,1,2.5")
-    assert run("send", "--truth", "--model", "m", file).stdout.startswith("Sent 1 truths from 1 file: 1 accepted")
+    assert run("send", "--truth", "--model", "m", file).stdout.startswith("Sent 1 truth from 1 file: 1 accepted")
     assert run.site.kept() == [{"id": "a", "model": "m", "truth": {"label": 1, "amount": 2.5}}]
     assert run.site.spool.totals(0).truth_accepted == 1
 
@@ -110,7 +110,7 @@ def test_compressed_files_arrays_and_standard_input_are_read(run: Run, tmp_path:
     array = write(tmp_path / "e.json", json.dumps([line("a1"), line("a2")], indent=1))
     assert run("send", tmp_path / "e.ndjson.gz", array).stdout.startswith("Sent 3 events from 2 files: 3 accepted")
     done = run("send", "-", input=json.dumps(line("stdin")) + "\n")
-    assert done.exit_code == 0 and done.stdout.startswith("Sent 1 events from 1 file")
+    assert done.exit_code == 0 and done.stdout.startswith("Sent 1 event from 1 file")
     assert [event["id"] for event in run.site.kept()] == ["gz", "a1", "a2", "stdin"]
 
 
@@ -178,7 +178,7 @@ def test_a_followed_file_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> N
     with file.open("a") as log:
         log.write(json.dumps(line(3)) + "\n")
     done = run("send", "--follow", "--until-end", file)
-    assert done.exit_code == 0 and done.stdout == "Sent 1 events: 1 accepted, 0 sent before, 0 rejected.\n"
+    assert done.exit_code == 0 and done.stdout == "Sent 1 event: 1 accepted, 0 sent before, 0 rejected.\n"
     assert run("send", "--follow", "--until-end", file).stdout.startswith("Sent 0 events")
     assert (tmp_path / ".app.log.overloop").exists()
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.core.detectors import quality, stream_watcher, vector_watcher
+from monitor.core.detectors.budget import watcher as budgeted
 from monitor.core.rules.check import check_book
 from monitor.core.rules.defaults import texts_of
 from monitor.core.rules.diagnose import Diagnostic, render
@@ -169,6 +171,17 @@ def test_the_estimate_says_how_much_and_how_much_at_most(rule: ReadRule) -> None
     trees = footprint(rule("- alert: X\n  severity: low\n  detect: {anomaly: inputs.*, with: half_space_trees}\n"))
     assert trees.each > 140_000
     assert str(footprint(rule("- alert: X\n  severity: low\n  absent: {for: 1m}\n"))) == "208 bytes a model"
+
+
+def test_the_most_that_a_rule_takes_is_what_its_detector_has_room_for(rule: ReadRule) -> None:
+    def most(detect: str) -> int:
+        return footprint(rule(f"- alert: X\n  severity: low\n  detect: {detect}\n")).most
+
+    assert most("{shift: [inputs.a, inputs.b]}") == 2 * 4
+    assert most("{shift: inputs.*}") == most("{shift: inputs.a, by: inputs.g}") == budgeted.CAP
+    assert most("{shift: inputs.*, budget: none}") == most("{harm: truth.a > 1, by: inputs.g}") == stream_watcher.CAP
+    assert most("{anomaly: inputs.*, by: inputs.g}") == vector_watcher.CAP
+    assert most("{quality: inputs.*, checks: [missing, constant]}") == quality.CAP // 2
 
 
 SPOKEN = [

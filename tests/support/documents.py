@@ -15,7 +15,7 @@ from live_daemon import ROOT, free_port, wait_until
 PORT = "8420"  # as documents write it
 HOME = "/home/you"
 _FENCE = re.compile(r"^(?P<ticks>```+)\s*(?P<language>[\w-]*)\s*$")
-_FILE = re.compile(r"#\s+(?P<name>[\w./-]+\.(?:py|yaml|toml))(?P<end>, at its end)?")
+_FILE = re.compile(r"#\s+(?P<name>[\w./-]+\.(?:py|ya?ml|toml))(?P<end>, at its end)?")
 
 
 @dataclass(frozen=True)

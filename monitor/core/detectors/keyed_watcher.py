@@ -135,6 +135,6 @@ class KeyedWatcher(Generic[E]):
         if self.rule.reference is not None:
             about["notes"] = [
                 *about["notes"],
-                "the reference does not roll: raw detectors keep theirs until a person acts",
+                "the reference does not roll yet: it is kept until a person acts",
             ]
         return about

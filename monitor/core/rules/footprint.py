@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from monitor.core.detectors.build import budgeted
 from monitor.core.detectors.methods import method_of, parameters_of
 from monitor.core.rules.aggregates import parse_aggregate
 from monitor.core.rules.model import Absent, Detect, Rule, Windowed
@@ -14,6 +15,11 @@ from monitor.core.windows.window import PANES, SKETCH_PANES
 
 NAME = 200  # bytes of a segment's name and place in a table
 SERIES = 7_000  # a change detector, its baseline and its last values
+COLLECTED = 335_000  # on the page budget: 8,192 points of five numbers while a reference is collected, 5 kB after that
+MOST = 2_000  # series of one rule on one model
+MOST_LEARNED = 200
+MOST_BUDGETED = 500
+MOST_CHECKS = 5_000  # of one rule on one model
 CHECK = 600  # a data check of a column
 MODEL = 200_000  # learned models of several columns, except trees
 VERSIONS = 4  # versions of a model that are kept side by side
@@ -38,7 +44,7 @@ class Footprint:
 
 
 def footprint(rule: Rule) -> Footprint:
-    """The estimate for a rule. Detectors whose columns are a pattern are stated for one column."""
+    """The estimate for a rule. A pattern may match as many columns as there is room for."""
     form = rule.form
     segments = CAP + 1 if form_by(rule) else 1
     if isinstance(form, Absent):
@@ -47,10 +53,12 @@ def footprint(rule: Rule) -> Footprint:
         return Footprint(NAME + _window(form), "a segment", segments)
     versions = VERSIONS if rule.on_version == "compare" else 1
     if form.kind in ("anomaly", "outlier"):
-        return Footprint(_learned(form), "a segment and version", segments * versions)
+        return Footprint(_learned(form), "a segment and version", min(segments * versions, MOST_LEARNED))
+    columns = MOST_CHECKS if any(set(column) & set("*?[") for column in form.columns) else max(1, len(form.columns))
     if form.kind == "quality":
-        return Footprint(CHECK * len(form.checks), "a column", max(1, len(form.columns)))
-    return Footprint(SERIES, "a column, segment and version", segments * versions * max(1, len(form.columns)))
+        return Footprint(CHECK * len(form.checks), "a column", min(columns, MOST_CHECKS // len(form.checks)))
+    each, cap = (COLLECTED, MOST_BUDGETED) if budgeted(form) else (SERIES, MOST)
+    return Footprint(each, "a column, segment and version", min(segments * versions * columns, cap))
 
 
 def form_by(rule: Rule) -> tuple[str, ...]:
