@@ -81,6 +81,7 @@ class FrontProcess:
         self.doorkeeper = Doorkeeper(self.database, self.clock.now)
         pumps = [Waker(home.run / f"pump-{partition}.sock") for partition in range(settings.partitions)]
         others = [Waker(home.run / name) for name in ("courier.sock", "desk.sock")]
+        self._wanted, self._reloading = threading.Lock(), threading.Lock()
         self._numbers = _Fresh(self._accounting)
         self.metrics = FrontMetrics(self._numbers, SharedExposition(home.run / "engine.prom").read)
         self.intake = Intake(
@@ -220,8 +221,18 @@ class FrontProcess:
         self.spool.close()
         self.database.close()
 
+    def reload_soon(self) -> None:
+        """For SIGHUP: in a thread of its own. However many come, one more look after the one under way is enough."""
+        if self._wanted.acquire(blocking=False):
+            threading.Thread(target=self._reload_wanted, name="reload").start()
+
+    def _reload_wanted(self) -> None:
+        with self._reloading:
+            self._wanted.release()  # what is asked from here on may be about files that are read already
+            self.reload()
+
     def reload(self) -> None:
-        """As `POST /-/reload` does, for SIGHUP."""
+        """As `POST /-/reload` does."""
         try:
             book = self.shelf.reload(self.database, self.clock.now(), "signal")
             self._book_changed()
@@ -265,7 +276,7 @@ def serve(process: FrontProcess, stop: threading.Event, told: Callable[[str], No
     """Serve in this thread, the main one, until told to stop; SIGHUP loads the rules anew."""
     import uvloop
 
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=process.reload, name="reload").start())
+    signal.signal(signal.SIGHUP, lambda *_: process.reload_soon())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(process.serve(stop, told))

@@ -9,9 +9,10 @@ from monitor.app.home import Home, HomeError, fill
 from monitor.clock import Clock, ClockError
 from monitor.core.rules.model import Absent, Book, Detect
 from monitor.runtime.books import BookRefused, Shelf
+from monitor.runtime.catchup import catch_up
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, remarks, rule_folders
-from monitor.spool import Spool, SpoolError
+from monitor.spool import SpoolError
 from monitor.store import queries
 from monitor.store.database import Database
 from monitor.store.errors import LedgerUnavailable
@@ -23,14 +24,39 @@ log = structlog.get_logger("start")
 def prepare(home: Home, settings: Settings) -> None:
     """Fill the home and put the rules in force; say what can be watched. Raises StartError."""
     try:
+        _new_beside_old(home)
         fill(home)
-        Spool.open(home.spool, settings.partitions, write=False).close()  # refuses fewer partitions than there were
+        _spool(home, settings)
         book, models = take_book(home, settings)
     except (HomeError, SchemaMismatch, ClockError, LedgerUnavailable, SpoolError) as problem:
         raise StartError(str(problem)) from problem
+    except OSError as problem:
+        raise StartError(
+            f"{problem.filename or home.path} cannot be used ({problem.strerror}): see what it is, its owner and its "
+            "permissions, and the disk."
+        ) from problem
     for sentence in (*remarks(settings), can_detect(book, models)):
         log.info(sentence, action="start")
     log.info(f"The console is at {settings.url}; sign in with `overloop login`.", action="start", home=str(home.path))
+
+
+def _new_beside_old(home: Home) -> None:
+    """A ledger that is made anew where there was a home: somebody has lost it, and should know."""
+    if not home.ledger.exists() and any(home.spool.glob("*/*.db")):
+        log.error(
+            f"There is no ledger in {home.path}, and the spool holds events: a new one is made, without the incidents, "
+            "the audit log and the tokens of the old one, and the events are observed again. If it was lost, stop the "
+            "daemon and restore a backup.",
+            action="ledger_lost",
+        )
+
+
+def _spool(home: Home, settings: Settings) -> None:
+    """Refuse a spool that cannot be read, or with more partitions; go on behind one that is older than the ledger."""
+    now = Clock(home.path).now()
+    with home.database() as database:
+        for sentence in catch_up(database, home.spool, settings.partitions, now):
+            log.error(sentence, action="spool_older")
 
 
 def take_book(home: Home, settings: Settings) -> tuple[Book, int]:

@@ -43,6 +43,7 @@ class Shelf:
         self.current = EMPTY
         self._known: dict[str, Book] = {"": EMPTY}
         self._turn = threading.Lock()
+        self._reloading = threading.Lock()
 
     def read(self) -> Source:
         """The packs on disk. Raises BookRefused when a file cannot be read or a folder is not there."""
@@ -75,15 +76,19 @@ class Shelf:
         return book, source, [d for d in found if d.severity != "error"]
 
     def reload(self, database: Database, now: float, actor: str) -> Book:
-        """Load, keep the source in the ledger, have every pump change over. Raises BookRefused, LedgerUnavailable."""
-        try:
-            book, source, _ = self.load()
-        except BookRefused as refused:
-            with database.write(now) as tx:
-                tx.audit("book_refused", actor, {"problems": refused.lines[:20]})
-            raise
-        self.install(database, now, actor, book, source)
-        return book
+        """Load, keep the source in the ledger, have every pump change over. Raises BookRefused, LedgerUnavailable.
+
+        One at a time: what was read first must not come into force last.
+        """
+        with self._reloading:
+            try:
+                book, source, _ = self.load()
+            except BookRefused as refused:
+                with database.write(now) as tx:
+                    tx.audit("book_refused", actor, {"problems": refused.lines[:20]})
+                raise
+            self.install(database, now, actor, book, source)
+            return book
 
     def install(self, database: Database, now: float, actor: str, book: Book, source: Source) -> None:
         """Put a book in force, here once it is so in the ledger. Raises LedgerUnavailable; then nothing has changed."""

@@ -16,6 +16,7 @@ from monitor.spool import segment
 from monitor.spool.errors import SpoolDamaged, SpoolUnusable
 from monitor.spool.model import Oldest, Place, Record, Totals
 
+_DIGITS = 20  # of an offset in a file's name; other names are not ours
 _OPEN_AT_MOST = 2  # the segment being read and the newest
 
 
@@ -204,15 +205,22 @@ def segments(folder: Path) -> list[int]:
         raise SpoolUnusable(f"{folder} cannot be read: check its owner and permissions.") from problem
     except OSError as problem:
         raise SpoolUnusable(f"{folder} cannot be read ({problem.strerror}): check the disk.") from problem
-    return sorted(int(stem) for stem in stems if stem.isdecimal())
+    return sorted(int(stem) for stem in stems if stem.isdecimal() and len(stem) == _DIGITS)
 
 
 def path_of(folder: Path, first: int) -> Path:
-    return folder / f"{first:020d}.db"
+    return folder / f"{first:0{_DIGITS}d}.db"
 
 
 def losses(folder: Path) -> list[dict[str, Any]]:
     """What was set aside as unreadable: `{"from", "to", "file", "at"}`, in offsets."""
     path = folder / "losses.json"
-    with segment.explained(path):
-        return json.loads(path.read_bytes()) if path.exists() else []
+    try:
+        with segment.explained(path):
+            found: list[dict[str, Any]] = json.loads(path.read_bytes()) if path.exists() else []
+            return [{**lost, "from": int(lost["from"]), "to": int(lost["to"])} for lost in found]
+    except (ValueError, TypeError, KeyError) as problem:
+        raise SpoolUnusable(
+            f"{path}, which says what was set aside, cannot be read: put it back from a backup, or remove it and have "
+            "what is then missing set aside again."
+        ) from problem

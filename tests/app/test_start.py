@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from daemon_process import PACK, ROOT, free_port
-from sqlalchemy import update
+from pumping import heard
+from sqlalchemy import insert, update
 
 from monitor.app import home as homes
 from monitor.app.apart import StartError
@@ -20,9 +21,10 @@ from monitor.app.prepare import can_detect, prepare, take_book
 from monitor.app.start import bind
 from monitor.runtime.books import EMPTY
 from monitor.settings import Settings
+from monitor.spool import Spool
 from monitor.store import queries
 from monitor.store.ledger import take_partition, wanted_marks
-from monitor.store.tables import books
+from monitor.store.tables import books, partitions
 
 
 def settings_for(folder: Path, **more: object) -> Settings:
@@ -128,3 +130,42 @@ def test_a_quiet_daemon_says_what_it_can_see_and_what_it_needs_to_see_more(home:
     assert sentence.startswith("No model is known yet; 2 live rules watch each model that their pack matches")
     assert "(1 limits, 0 learned normals, 1 for silence)" in sentence and "POST /v1/events" in sentence
     assert can_detect(EMPTY, 1).startswith("1 model is known; 0 live rules")
+
+
+def test_a_damaged_spool_refuses_the_start_with_what_to_do(settings: Settings, home: Home) -> None:
+    folder = home.spool / "0"
+    folder.mkdir(parents=True)
+    (folder / f"{0:020d}.db").write_bytes(b"\xff" * 9000)
+    with pytest.raises(StartError, match=r"is damaged: .* run `overloop events set-aside"):
+        prepare(home, settings)
+
+
+def test_a_spool_older_than_the_ledger_is_told_at_the_start(settings: Settings, home: Home) -> None:
+    with home.database() as database, database.write(1.0) as tx:
+        tx.connection.execute(insert(partitions), {
+            "partition": 0, "epoch": 1, "seq": 1, "cursor": 7, "at": 1.0, "book": "", "desk_seq": 0,
+            "totals": '{"observed": 7}',
+        })  # fmt: skip
+    with heard() as logs:
+        prepare(home, settings)
+    (line,) = [entry for entry in logs if entry["action"] == "spool_older"]
+    assert "ends at offset 0, and 7 were observed" in line["event"]
+    with Spool.open(home.spool, write=False) as spool:
+        assert (spool.end(0), spool.totals(0).accepted) == (7, 7)
+
+
+def test_what_stands_in_the_place_of_a_file_is_told_in_a_sentence(settings: Settings, home: Home) -> None:
+    home.token.unlink()
+    home.token.mkdir()
+    with pytest.raises(StartError, match=r"token cannot be used \(Is a directory\): see what it is"):
+        prepare(home, settings)
+
+
+def test_a_ledger_that_was_lost_is_missed(settings: Settings, home: Home) -> None:
+    with heard() as logs:
+        prepare(home, settings)
+        with Spool.open(home.spool):
+            home.ledger.unlink()
+        prepare(home, settings)
+    (line,) = [entry for entry in logs if entry["action"] == "ledger_lost"]
+    assert "a new one is made" in line["event"]

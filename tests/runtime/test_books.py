@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from pumping import PACK, World
+import threading
+from pathlib import Path
 
+import pytest
+from pumping import PACK, T0, World
+
+from monitor.core.rules.compile import Source
+from monitor.core.rules.diagnose import Diagnostic
+from monitor.core.rules.model import Book
 from monitor.runtime.books import BookRefused, Shelf
 from monitor.store.database import Database, LedgerUnavailable
 
@@ -44,3 +50,33 @@ def test_a_folder_without_packs_is_refused_with_its_name(world: World) -> None:
         Shelf((world.folder / "spool",)).load()
     with pytest.raises(BookRefused, match="There is no such folder"):
         Shelf((world.folder / "nowhere",)).load()
+
+
+class Slow(Shelf):
+    """Its first load takes until `go`."""
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        super().__init__(folders)
+        self.go, self.loaded = threading.Event(), threading.Event()
+
+    def load(self) -> tuple[Book, Source, list[Diagnostic]]:
+        found = super().load()
+        if not self.loaded.is_set():
+            self.loaded.set()
+            assert self.go.wait(20.0)
+        return found
+
+
+def test_of_two_reloads_at_once_the_one_that_read_last_comes_into_force_last(world: World) -> None:
+    shelf = Slow((world.folder / "rules",))
+    first, second = (threading.Thread(target=shelf.reload, args=(world.database, T0, "signal")) for _ in range(2))
+    first.start()
+    assert shelf.loaded.wait(20.0)
+    changed = PACK.replace("3m", "5m")
+    (world.folder / "rules" / "tests" / "pack.yaml").write_text(changed)
+    second.start()
+    second.join(0.2)  # without a turn of its own it would be through by now
+    shelf.go.set()
+    first.join()
+    second.join()
+    assert shelf.current.digest == Shelf((world.folder / "rules",)).load()[0].digest

@@ -276,3 +276,22 @@ def test_half_made_segments_are_cleared_away(folder: Path, events: Make, small: 
         for start in range(1_000, 2_000, 50):
             spool.append(0, [events(*(f"a-longer-id-{n * 7919}" for n in range(start, start + 50)))], 1e4)
         assert sum(record.count for record in spool.read(0, 0, 10**6)) == 2_000
+
+
+def test_files_that_are_not_ours_are_left_alone(folder: Path, events: Make) -> None:
+    with Spool.open(folder) as spool:
+        spool.append(0, [events("a")], 1.0)
+    for name in ("99999999999999999999999.db", "7.db", "notes.db"):
+        (folder / "0" / name).write_text("not ours")
+    with Spool.open(folder) as spool:
+        assert spool.end(0) == 1 and len(spool.read(0, 0, 10)) == 1
+
+
+@pytest.mark.parametrize("text", ["{not json", '[{"from": 1}]', "7"])
+def test_a_damaged_note_of_losses_is_named(folder: Path, events: Make, small: Options, text: str) -> None:
+    files = filled(folder, events, small)
+    files[1].unlink()
+    (folder / "0" / "losses.json").write_text(text)
+    told = pytest.raises(SpoolUnusable, match=r"losses.json, which says what was set aside, cannot be read")
+    with Spool.open(folder, options=small, write=False) as spool, told:
+        spool.read(0, int(files[1].stem), 10)

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from daemon_process import Daemon, Poster, Receiver, alive, descendants, until
+from daemon_process import PACK, Daemon, Poster, Receiver, alive, descendants, until
 
 from monitor.spool import Spool
 
@@ -155,6 +155,18 @@ def test_signals_to_the_parent_reload_the_rules_or_keep_the_old_ones(daemon: Dae
     until(lambda: daemon.said("reloaded"), "the rules are not loaded")
     daemon.accept(*GOOD)
     assert daemon.incident("High")["state"] == "open"
+
+
+def test_after_a_storm_of_signals_the_last_files_are_in_force(daemon: Daemon) -> None:
+    daemon.start()
+    front = daemon.child("front")
+    daemon.pack(PACK.replace("above: 3", "above: 2"))
+    for _ in range(300):
+        os.kill(front, signal.SIGHUP)
+    until(lambda: daemon.said("reloaded"), "the rules are not loaded")
+    daemon.accept(*({"id": f"s{i}", "model": "m", "output": {"confidence": 0.1}} for i in range(3)))
+    daemon.incident()
+    assert daemon.stop() == 0
 
 
 def test_two_partitions_watch_their_own_models_and_lose_nothing(make_daemon: Make) -> None:
