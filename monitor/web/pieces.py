@@ -14,6 +14,7 @@ def piece(e: dict[str, Any], rule: Rule | None) -> dict[str, Any]:
     statistic, standard = e["statistic"], standard_text(e["statistic"], detector)
     return {
         **e,
+        "statistic": statistic.removeprefix("seconds "),  # `without events`, which has its time beside it
         "standard": standard,
         "seen": _amount(statistic, e["value"]),
         "against": _amount(statistic, e["expected"]),

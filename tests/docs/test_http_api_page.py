@@ -21,13 +21,11 @@ from fastapi.routing import APIRoute
 from live_daemon import ROOT, LiveDaemon, wait_until
 from pydantic import BaseModel
 
-from monitor.web import acting, openapi, pages, shapes, signin
-from monitor.web.api import access, audit, incidents, machines, models, oversight
+from monitor.web import openapi, shapes
+from monitor.web.app import FOR_PEOPLE, FOR_PROGRAMS
 
 FILE = ROOT / "docs" / "http-api.md"
 PAGE = FILE.read_text()
-PROGRAMS = (incidents, models, oversight, access, audit, machines, openapi)
-PEOPLE = (pages, acting, signin)
 RAW = {("POST", "/v1/events"): "`ingest`", ("POST", "/v1/truth"): "`ingest`"}
 RULES = ROOT / "tests" / "web" / "pack"
 MODEL = "shop-eu"
@@ -57,12 +55,12 @@ def role(route: APIRoute) -> str | None:
 def test_the_page_has_every_route_with_its_role_and_no_other() -> None:
     sections = re.findall(r"^### `(\w+) (/\S*)`\n\n(Role: (?P<role>.+)|No token\b.*)$", PAGE, re.MULTILINE)
     told = {(method, path): named or None for method, path, _, named in sections}
-    assert told == {key: role(route) for key, route in routes(PROGRAMS).items()} | RAW
+    assert told == {key: role(route) for key, route in routes(FOR_PROGRAMS).items()} | RAW
 
 
 def test_the_page_has_every_page_for_people_and_no_other() -> None:
     told = re.findall(r"^\| `(GET|POST) (/\S*)` \|", PAGE, re.MULTILINE)
-    assert set(told) == set(routes(PEOPLE)) and len(told) == len(set(told))
+    assert set(told) == set(routes(FOR_PEOPLE)) and len(told) == len(set(told))
 
 
 def test_every_route_but_metrics_and_the_schema_has_an_example() -> None:

@@ -44,7 +44,9 @@ def test_the_message_says_all_that_a_person_needs(daemon: LiveDaemon, target: Ta
     assert incident["summary"] in body, "what happened"
     assert [word for word in form.words if word not in body] == []
     assert re.search(rf"^Model: {form.model}( version \S+)?$", body, re.MULTILINE)
-    against = r"^- .+ (is [\d.,]+, expected|in [\d.]+% of the latest events, against) [\d.,]+"
+    against = (
+        r"^- .+ ((is|for) [\d.,]+(%| \w+)?, (expected|limit|before)|in [\d.]+% of the latest events, against) [\d.,]+"
+    )
     assert re.search(against, body, re.MULTILINE), "value and expectation"
     assert f"{first_seen(incident)['n']:,} events" in body, "sample size"
     since = incident["opened_at"]

@@ -146,6 +146,11 @@ def test_shares_are_written_in_percent(share: float, text: str) -> None:
     assert words.percent_text(share) == text
 
 
+def test_silence_is_compared_in_time_and_said_once() -> None:
+    row = Evidence("", "c=web", "seconds without an event", 734.2, 600.0, 1.2, None, 0, T0)
+    assert words.comparison(row) == "without an event where c=web for 12.2 minutes, limit 10 minutes"
+
+
 def test_missing_labels_are_called_by_their_name() -> None:
     rule = replace(a_rule(), form=Absent(3600.0, truth=True))
     row = Evidence("", "", "seconds without a label", 7200.4, 3600.0, 2.0, None, 12, T0)

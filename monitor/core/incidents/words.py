@@ -114,6 +114,8 @@ def comparison(evidence: Evidence) -> str:
         return f"{_defect(evidence)}{n}"
     if evidence.value is None and evidence.detail:
         return f"{clean(evidence.detail, 500).rstrip('.')}{where}{n}"
+    if what.startswith("seconds "):
+        return f"{clean(what.removeprefix('seconds '))}{where} for {amount_text(what, evidence.value)}{expected}{n}"
     return f"{_quantity(evidence)}{where} is {amount_text(what, evidence.value)}{expected}{n}"
 
 
