@@ -9,6 +9,7 @@ from typing import Any
 from monitor.core.modelwatch import ModelWatch
 from monitor.core.rules.model import Book
 from monitor.core.state import StateError, dump, load
+from monitor.core.watcher import Mark
 
 MAX_MODELS = 2_000  # about 2 GB under the shipped packs
 FORMAT = 1
@@ -36,6 +37,7 @@ class Bank:
         self.closed = False
         self.at = 0.0
         self.seq = 0
+        self.waiting: dict[str, dict[str, Mark]] = {}  # model not met yet -> rule -> the reference given for it
         self.lost: dict[str, int] = {}  # model whose part is still to be made again -> the step that first made it
 
     def part(self, model: str, book: Book, at: float, seq: int) -> ModelWatch | None:
@@ -51,7 +53,19 @@ class Bank:
             return None
         self.lost.pop(model, None)
         made = self.models[model] = ModelWatch(model, book, at, seq)
+        for mark in self.waiting.get(model, {}).values():
+            made.apply(mark)
         return made
+
+    def keep_waiting(self, mark: Mark, seq: int) -> None:
+        """Keep a reference that was given for a model before its first event.
+
+        It stays when the model has come: its part may have to be made again.
+        """
+        if mark.model is None or mark.rule is None or "fitted" not in (mark.body or {}) or seq <= self.seq:
+            return
+        if mark.model not in self.models and self.owns(mark.model):
+            self.waiting.setdefault(mark.model, {})[mark.rule] = mark
 
     def adopt(self, book: Book, at: float, seq: int) -> None:
         """Watch by another book from now on. Models that it expects by name are watched before their first event."""
@@ -72,6 +86,8 @@ class Bank:
         """Forget a model, unless it has been met again since."""
         if model in self.models and self.models[model].as_of < seq:
             del self.models[model]
+        if seq > self.seq:
+            self.waiting.pop(model, None)
 
     def passed(self, at: float, seq: int) -> None:
         """Step `seq` is done."""
@@ -96,7 +112,12 @@ class Bank:
         """What belongs to the bank and to no model."""
         born = {name: part.born for name, part in self.models.items()}
         head = {"v": FORMAT, "at": self.at, "seq": self.seq, "book": self.book.digest}
-        return dump({**head, "born": born, "unwatched": self.unwatched, "closed": self.closed})
+        waiting = {
+            model: [[m.at, rule, m.body or {}] for rule, m in sorted(marks.items())]
+            for model, marks in self.waiting.items()
+        }
+        told = {"born": born, "unwatched": self.unwatched, "closed": self.closed, "waiting": waiting}
+        return dump(head | told)
 
     def digest(self) -> str:
         """sha256 (hex) over all that watching remembers of its models, whatever way it came into memory."""
@@ -129,6 +150,10 @@ class Bank:
             self.book = books(saved["book"])
             self.at, self.seq = saved["at"], saved["seq"]
             self.unwatched, self.closed = saved["unwatched"], saved["closed"]
+            self.waiting = {
+                model: {rule: Mark("reference", at, model, rule, body=body) for at, rule, body in marks}
+                for model, marks in saved["waiting"].items()
+            }
             return {name: born for name, born in saved["born"].items() if self.owns(name)}
         except (KeyError, TypeError, AttributeError) as problem:
             raise StateError(f"the index of the bank cannot be read: {problem!r}") from problem

@@ -15,6 +15,7 @@ from monitor.core.detectors.report import clean, is_old
 from monitor.core.events import Batch, Floats
 from monitor.core.findings import Evidence, Finding, Level
 from monitor.core.joins import Join, JoinLimits
+from monitor.core.references import Learned
 from monitor.core.rules.evaluate import window_watcher
 from monitor.core.rules.model import Absent, Book, Detect, ModelOptions, Pack, Rule
 from monitor.core.rules.reads import reads
@@ -69,6 +70,7 @@ class ModelWatch:
                 self.watchers |= {key: kept[key]} if key in kept else {}
             else:
                 self._start(rule)
+                self._inherit(key, kept.get(key))
             if key in self.watchers:
                 allow(self.watchers[key], self._budgets[key])
         self.failed = {key: why for key, why in self.failed.items() if key in self.rules}
@@ -89,6 +91,12 @@ class ModelWatch:
         made = self._guarded(rule.key, partial(self._build, rule))
         if made is not None:
             self.watchers[rule.key] = made
+
+    def _inherit(self, key: str, older: Watcher | None) -> None:
+        """A changed rule goes on by the references of the old one, where they vouch for it."""
+        newer = self.watchers.get(key)
+        if older is not None and type(newer) is type(older) and hasattr(newer, "inherit"):
+            self._guarded(key, partial(newer.inherit, older))
 
     def _build(self, rule: Rule) -> Watcher:
         if isinstance(rule.form, Detect):
@@ -204,6 +212,11 @@ class ModelWatch:
         at = self.clock if np.isfinite(self.clock) else self.since
         evidence = Evidence("", "", "detector_error", None, None, None, None, 0, at, detail)
         return Finding(key, self.name, self.versions[-1] if self.versions else None, evidence)
+
+    def learned(self) -> list[Learned]:
+        """References that were completed since the last call."""
+        asked = [getattr(watcher, "learned", None) for _, watcher in self._in_order()]
+        return [found for ask in asked if ask is not None for found in ask()]
 
     # -- state --------------------------------------------------------------------------------------------------
 
