@@ -9,6 +9,7 @@ from monitor.core.incidents.words import clock_text, number_text
 from monitor.core.rules.wording import duration
 
 SHOWN = 3  # segments or series that are named
+SERIES = 12  # the same of rules under the page budget, those nearest to tripping first
 STATES = {
     "warming": "still learning what is normal",
     "watching": "watching",
@@ -20,13 +21,18 @@ STATES = {
 def sentences(about: dict[str, Any], model: str) -> list[str]:
     """Whole sentences from what `Watcher.describe` answers."""
     if about.get("since") is None:
-        return [f"No event of {model} has concerned it yet."]
+        said = [f"No event of {model} has concerned it yet."]
+        return said + (
+            ["A reference was given to it: it watches from the first event on."] if about.get("waiting") else []
+        )
     kind = about.get("kind") or about.get("detects")
     said = [f"It has watched {model} since {clock_text(about['since'])}."]
     if kind == "absent":
         said += _absent(about)
     elif kind == "quality":
         said += _quality(about)
+    elif about.get("with") == "the page budget":
+        said += _budget(about)
     elif "references" in about:
         said += _vector(about)
     elif "nearest" in about:
@@ -85,6 +91,19 @@ def _stream(about: dict[str, Any]) -> Iterator[str]:
     unit = "" if about["detects"] == "harm" else " standard deviations"
     least = f"{about['least_effect']:.1%}" if about["detects"] == "harm" else f"{about['least_effect']:.2g}{unit}"
     yield f"A change of less than {least} is never reported."
+
+
+def _budget(about: dict[str, Any]) -> Iterator[str]:
+    from monitor.core.detectors.budget.tell import row_sentences
+
+    yield f"Its part of the page budget: {about['budget']}."
+    if about["reference_version"]:
+        yield f"It watches by version {about['reference_version']} of the model's reference."
+    told = sorted(about["references"], key=lambda row: row.get("now") or 0.0, reverse=True)
+    for row in told[:SERIES]:
+        yield from row_sentences(row)
+    if len(told) > SERIES:
+        yield f"Another {len(told) - SERIES:,} series stand farther from tripping: see them with `-o json`."
 
 
 def _vector(about: dict[str, Any]) -> Iterator[str]:

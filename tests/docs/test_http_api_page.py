@@ -3,10 +3,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from monitor.web.api import access, audit, incidents, machines, models, oversight
+from monitor.web.api import access, audit, incidents, machines, models, oversight, references
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
-ROUTERS = (incidents.router, models.router, oversight.router, access.router, audit.router, machines.router)
+ROUTERS = (incidents.router, models.router, references.router, oversight.router, access.router, audit.router, machines.router)
 RAW = {("POST", "/v1/events"), ("POST", "/v1/truth")}
 
 

@@ -42,7 +42,7 @@ class Given:
         made: dict[Key, BudgetSeries] = {}
         for name in models:
             for series in fitted.for_version(name):
-                made[series.key] = _entry(series, fitted.tolerance, tolerance)
+                made[series.key] = entry_of(series, fitted.tolerance, tolerance)
         if not made:
             self.waiting = fitted
             return
@@ -82,7 +82,7 @@ def fitted_series(key: Key, entry: BudgetSeries) -> FittedSeries | None:
     return FittedSeries(*key, entry.armed, None if entry.armed is None else entry.blocks, note)
 
 
-def _entry(series: FittedSeries, made_for: float, tolerance: float) -> BudgetSeries:
+def entry_of(series: FittedSeries, made_for: float, tolerance: float) -> BudgetSeries:
     """A series that watches by what it was given; one whose reference was refused collects its own."""
     entry = BudgetSeries()
     if series.armed is None:

@@ -15,7 +15,7 @@ from monitor.core.detectors.budget.points import Points, single
 from monitor.core.detectors.budget.pool import Pool, Watched
 from monitor.core.detectors.budget.series import DISABLED, REFUSED, WATCHING, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import BudgetClock, event_times
-from monitor.core.detectors.budget.words import describe_armed
+from monitor.core.detectors.budget.tell import reference_rows
 from monitor.core.detectors.forms import readable
 from monitor.core.detectors.inputs import not_numbers, number_parts
 from monitor.core.detectors.keyed import Key, Keyed
@@ -33,7 +33,6 @@ CAP = 500  # series of one rule on one model
 SHIFT, OUTLIER = 0.3, 0.7  # of the budget: what is slow and stays, what is sudden
 SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act
 ROLLING = 0.10  # tolerance of operational series, whose reference rolls
-SHOWN = 50
 DAY = 86400.0
 
 
@@ -274,26 +273,10 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             "tolerance": self._tolerance,
             "reference_version": self._given.version,
             "waiting": self._given.waiting is not None,
-            "references": self._references(),
+            "references": reference_rows(self._entries.entries, self._pool),
             "not_numbers": not_numbers(self._detect.columns, self._columns),
             "not_covered": "category, text and vector columns; watch categories with quality: new_category",
         }
-
-    def _references(self) -> list[dict[str, Any]]:
-        rows = []
-        for key in sorted(self._entries.entries)[:SHOWN]:
-            version, segment, column = key
-            entry = self._entries.entries[key]
-            row: dict[str, Any] = {"column": column, "segment": segment, "version": version, "state": entry.state}
-            if entry.armed is not None:
-                row |= describe_armed(entry.armed, self._pool.delays(key))
-                row |= {"share": entry.share, "now": self._pool.now(key)}
-            elif entry.state == REFUSED:
-                row["refused"] = entry.note
-            if entry.collector is not None:
-                row["collected"] = entry.collector.seen
-            rows.append(row)
-        return rows
 
 
 def tolerance_of(rule: Rule, detect: Detect) -> float:
