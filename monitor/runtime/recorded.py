@@ -47,14 +47,17 @@ class Refused:
             self.first.append(sentence)
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Head(msgspec.Struct):
     """What of a line says where it belongs."""
 
     model: str
     at: datetime | float | int | None = None
-    inputs: msgspec.Raw | None = None
-    output: msgspec.Raw | None = None
-    truth: msgspec.Raw | None = None
+    inputs: msgspec.Raw = _NOTHING
+    output: msgspec.Raw = _NOTHING
+    truth: msgspec.Raw = _NOTHING
 
 
 _HEAD: Any = msgspec.json.Decoder(_Head)
@@ -148,7 +151,7 @@ def _record(
         head = None  # the check says what is wrong with it
     if head is not None and model is not None and head.model != model:
         return None
-    truth = head is not None and head.truth is not None and head.inputs is None and head.output is None
+    truth = head is not None and _there(head.truth) and not _there(head.inputs) and not _there(head.output)
     kind: Kind = "truth" if truth else "events"
     checked = checkers[kind].check(line)
     if head is None or checked.rejected or not checked.lines:
@@ -156,6 +159,10 @@ def _record(
         refused.add(f"{name} line {number}: {why}")
         return None
     return Record(0, 0, 1, kind, 0.0, LIVE, checked.lines[0]), _time(head.at)
+
+
+def _there(part: msgspec.Raw) -> bool:
+    return bytes(part) != b"null"
 
 
 def _time(at: datetime | float | None) -> float | None:

@@ -141,8 +141,8 @@ def test_what_cannot_be_held_to_the_budget_is_refused_and_collected_anew(player:
 
 def test_too_little_data_is_refused() -> None:
     (series,) = fitted({"inputs.x": noise(1, 120)}).series
-    assert series.armed is None or series.armed.n >= 100
-    (series,) = fitted({"inputs.x": noise(1, 90)}, rule=replace(RULE, form=Detect("shift", ("inputs.x",)))).series
+    assert series.armed is not None and series.armed.n == 120, "the values that decided what the column is count too"
+    (series,) = fitted({"inputs.x": noise(1, 90)}).series
     assert series.armed is None and "at least 100 are needed" in series.note
 
 

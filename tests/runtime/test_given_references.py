@@ -197,7 +197,7 @@ def test_what_cannot_be_watched_by_is_refused_and_changes_nothing(home: World) -
     with pytest.raises(Refused, match="watches the model other"):
         home.desk.fit_reference("other", {RULE: good}, {}, "x", *SUE)
     with pytest.raises(Refused, match="Every series was refused"):
-        home.desk.fit_reference("m", {RULE: fitted(home, n=120)}, {}, "x", *SUE)
+        home.desk.fit_reference("m", {RULE: fitted(home, n=90)}, {}, "x", *SUE)
     with pytest.raises(Refused, match="runs out after now"):
         home.desk.fit_reference("m", {RULE: good}, {}, "x", *SUE, expires_at=home.clock.now() - 1)
     with pytest.raises(Refused, match="needs a reason"):

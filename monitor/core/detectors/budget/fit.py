@@ -33,10 +33,11 @@ class Fitter(BudgetWatcher):
         self.events = 0
 
     def feed_batch(self, batch: Batch) -> None:
-        """Take in a batch. Its columns are learned from as they come, like live ones."""
+        """Take in a batch. What its columns are is learned from it, and the values that decided it count too."""
         if batch.truth:
             return
         self._columns.learn(batch)
+        self._columns.known_at = dict.fromkeys(self._columns.known_at, -1)
         if self._of is not None:
             batch = batch.take([i for i, version in enumerate(batch.versions) if version == self._of])
         self.events += batch.n

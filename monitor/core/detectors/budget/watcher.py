@@ -214,6 +214,11 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
         fresh = self.fitted(self._given.learned())
         return [Learned(self._model, self._given.version, fresh)] if fresh.series else []
 
+    def nearness(self) -> tuple[float, str, str] | None:
+        """How near to a page for a slow change: (part of it, column, segment); None while nothing is watched."""
+        armed = [key for key, entry in self._entries.entries.items() if entry.armed is not None]
+        return max(((self._pool.now(key) or 0.0, key[2], key[1]) for key in armed), default=None)
+
     def inherit(self, older: BudgetWatcher) -> None:
         """Go on by the references of a rule that this one replaces, if they vouch for it.
 
