@@ -1,4 +1,4 @@
-"""`overloop rules`: check, test, explain, replay, reload."""
+"""`overloop rules`: check, test, explain, replay, suggest, reload."""
 
 from __future__ import annotations
 
@@ -139,6 +139,29 @@ def replay(
         typer.echo(as_json(as_plain(report)))
     else:
         say("\n".join(lines(report)))
+
+
+@app.command()
+def suggest(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="DURATION", help="Incidents and traffic of this long count.")] = "90d",
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", metavar="DIR", help="A folder of packs, or a pack; those of the settings if left out."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Only for this model.")] = None,
+    output: Annotated[
+        Literal["text", "json"], typer.Option("-o", "--output", help="text for people, json for programs.")
+    ] = "text",
+) -> None:
+    """Propose tolerance and budget from the verdicts of people, with the reason, and try it on recorded traffic.
+
+    Changes nothing: a person applies it. Exit code 1 if the rules cannot be used, 3 if the home cannot be reached.
+    """
+    from monitor.cli.context import seconds
+    from monitor.cli.rules_suggest import suggest as propose
+
+    propose(shared(context), seconds(since, "--since"), folders, model, output)
 
 
 @app.command()

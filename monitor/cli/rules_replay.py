@@ -22,6 +22,8 @@ from monitor.settings.parts import model_options, parameters, rule_folders
 from monitor.spool import Record, SpoolError
 from monitor.store.database import Database, LedgerUnavailable
 
+LATER = 60.0  # seconds after its last event in which an incident may open
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -88,14 +90,14 @@ def replayed(shared: Shared, asked: Asked, book: Book, told: Callable[[Progress]
         done.since, done.at = min(done.since, one.since), max(done.at, one.at)
         done.events, done.seconds = done.events + one.events, done.seconds + one.seconds
         facts.notes += mine.notes
-        incidents |= {i.id: i for i in mine.incidents if i.at <= one.at}
+        incidents |= {i.id: i for i in mine.incidents if i.at <= one.at + LATER}
     if refused.lines:
         say(f"{refused.lines:,} lines were left out; the first: {refused.first[0]}", err=True)
     if not done.events:
         what = "in the file" if asked.file is not None else f"recorded in {home} since {rfc3339(since)}"
         raise recorded.Unusable(f"There is no event{f' of {asked.model}' if asked.model else ''} {what}.")
     facts.incidents = list(incidents.values())
-    return book, facts, report(book, tests, facts, done)
+    return book, facts, report(book, tests, facts, done, asked.model)
 
 
 def _known(home: Path, book: Book, since: float, partition: int, model: str | None, told_by_spool: bool) -> Known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from monitor.core.backtest import Firing
 from monitor.core.rules.model import Book, Detect, Rule, Windowed
@@ -22,9 +23,14 @@ class Judged:
     at: float
     until: float | None
     columns: tuple[str, ...]
-    kinds: tuple[str, ...]  # what found it: the first words of its statistics
-    effect: float | None
+    statistics: tuple[str, ...]  # of its evidence: what found it
+    effect: float | None  # the largest of its evidence, with its sign
     summary: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The families of rules that find such a thing, by what their evidence calls itself."""
+        return tuple(dict.fromkeys(kind for s in self.statistics for kind in _families(s)))
 
 
 @dataclass(slots=True)
@@ -38,6 +44,25 @@ class Standing:
     missed: list[Judged] = field(default_factory=list)  # real, and not found
     gone: list[Judged] = field(default_factory=list)  # false, and no longer reported
     still: list[Judged] = field(default_factory=list)  # false, and reported again
+
+
+_FAMILIES: Final = (
+    ("seconds without", ("absent",)),
+    ("share of broken cells", ("quality",)),
+    ("score of", ("anomaly", "outlier")),
+    (" on the share", ("harm",)),
+    (" on ", ("shift",)),
+)
+
+
+def _families(statistic: str) -> tuple[str, ...]:
+    known = next((kinds for words, kinds in _FAMILIES if words in statistic), None)
+    if known is not None:
+        return known
+    first = statistic.split(":")[0].split(" ")[0].split("(")[0]
+    if first == "rate" and "against" in statistic:
+        return ("parity",)
+    return (first,) if first in ("shift", "share", "count", "parity", "quality", "compare") else ("measure", "compare")
 
 
 def kind_of(rule: Rule) -> str:

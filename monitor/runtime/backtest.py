@@ -200,7 +200,7 @@ def judged(shown: Row) -> Judged:
         parse_time(shown["opened_at"]),
         None if ended is None else parse_time(ended),
         tuple(dict.fromkeys(piece["column"] for piece in evidence if piece["column"])),
-        tuple(dict.fromkeys(piece["statistic"].split(":")[0].split(" ")[0] for piece in evidence)),
+        tuple(dict.fromkeys(piece["statistic"] for piece in evidence)),
         max(effects, key=abs, default=None),
         shown["summary"],
     )

@@ -29,7 +29,8 @@ class Row:
     @property
     def raw(self) -> bool:
         """Whether it has no single number that says how near it came."""
-        return self.rule is not None and isinstance(self.rule.form, Detect) and self.near is None
+        learned = self.rule is not None and isinstance(self.rule.form, Detect) and not _budgeted(self.rule)
+        return learned and self.near is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class Report:
         return (self.done.at - self.done.since) / WEEK
 
 
-def report(book: Book, tests: Sequence[Backtest], known: Known, done: Progress) -> Report:
-    """`tests` are of one partition each."""
-    firings = [firing for test in tests for firing in test.firings]
-    models = sorted({name for test in tests for name in test.rehearsal.bank.models})
+def report(book: Book, tests: Sequence[Backtest], known: Known, done: Progress, model: str | None = None) -> Report:
+    """`tests` are of one partition each. `model`: only what concerns this one."""
+    models = sorted({name for test in tests for name in test.rehearsal.bank.models if model in (None, name)})
+    firings = [firing for test in tests for firing in test.firings if firing.model in models]
     near = {key: value for test in tests for key, value in test.nearest.items()}
     since = {key: value for test in tests for key, value in test.watched_from.items()}
     incidents = [i for i in known.incidents if i.model in models]
@@ -59,6 +60,7 @@ def report(book: Book, tests: Sequence[Backtest], known: Known, done: Progress) 
         f"{rule} on {name} stopped working: {why}."
         for test in tests
         for name, part in test.rehearsal.bank.models.items()
+        if name in models
         for rule, why in part.failed.items()
     ]
     return Report(done, rows, [n for n in known.notes if any(f" {m}" in n for m in models)] + failed)
@@ -167,10 +169,11 @@ def _when(row: Row) -> Iterator[str]:
         )
     elif row.raw and not row.standing.firings:
         yield "How near it came cannot be said: its detector has no single number for it."
-    if row.rule is not None and row.watched_from is None and row.near is None and not row.raw:
-        yield "It never had what it needs to judge, so it watched nothing."
-    elif row.rule is not None and row.watched_from is None and _budgeted(row.rule):
-        yield "It had no reference, so it watched nothing: see `overloop reference fit`."
+    if row.rule is not None and row.watched_from is None and not row.raw:
+        if _budgeted(row.rule):
+            yield "It had no reference, so it watched nothing: see `overloop reference fit`."
+        elif row.near is None:
+            yield "It never had enough events to judge, so it watched nothing."
 
 
 def _people(row: Row) -> Iterator[str]:

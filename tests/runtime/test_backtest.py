@@ -186,7 +186,7 @@ def test_what_people_did_to_detectors_and_said_of_incidents_comes_from_the_ledge
 
 
 def judged(verdict: str, at: float, rule: str = "tests/Low", **more: Any) -> Judged:
-    base: dict[str, Any] = {"until": at + 60, "columns": ("output.confidence",), "kinds": ("share",), "effect": 1.2}
+    base: dict[str, Any] = {"until": at + 60, "columns": ("output.confidence",), "statistics": ("share of events",), "effect": 1.2}
     return Judged(f"{verdict}-{at:.0f}", rule, "m", verdict, at, **{**base, **more})
 
 
@@ -211,7 +211,7 @@ def test_verdicts_are_held_against_firings_by_model_family_and_time() -> None:
     assert [i.at for i in low.still] == [T0 + 600]
     assert [i.at for i in low.gone] == [T0 + 2 * DAY]
     assert rows["tests/Slow"].firings == []
-    assert compare(book(), [], [judged("real", T0, "old/Gone", kinds=("parity",))], [])[0].missed
+    assert compare(book(), [], [judged("real", T0, "old/Gone", statistics=("parity",))], [])[0].missed
 
 
 def test_the_report_is_whole_in_text_in_json_and_in_the_picture() -> None:
