@@ -10,6 +10,7 @@ from monitor.core.rules.wording import duration
 
 SHOWN = 3  # segments or series that are named
 SERIES = 12  # the same of rules under the page budget, those nearest to tripping first
+PAGES = "the page budget"
 STATES = {
     "warming": "still learning what is normal",
     "watching": "watching",
@@ -31,7 +32,7 @@ def sentences(about: dict[str, Any], model: str) -> list[str]:
         said += _absent(about)
     elif kind == "quality":
         said += _quality(about)
-    elif about.get("with") == "the page budget":
+    elif about.get("with") == PAGES:
         said += _budget(about)
     elif "references" in about:
         said += _vector(about)
@@ -39,7 +40,21 @@ def sentences(about: dict[str, Any], model: str) -> list[str]:
         said += _stream(about)
     else:
         said += _level(about)
-    return said + list(_limits(about)) + [_sentence(note) for note in about.get("notes", ())]
+    notes = [] if about.get("with") == PAGES else about.get("notes", ())  # there each series says its own
+    return said + list(_limits(about)) + [_sentence(note) for note in notes]
+
+
+def series(about: dict[str, Any]) -> list[str]:
+    """Of a rule under the page budget: a paragraph for each series, those nearest to tripping first."""
+    from monitor.core.detectors.budget.tell import row_sentences
+
+    if about.get("with") != PAGES:
+        return []
+    rows = sorted(about["references"], key=lambda row: row.get("now") or 0.0, reverse=True)
+    told = [" ".join(row_sentences(row)) for row in rows[:SERIES]]
+    if len(rows) > SERIES:
+        told.append(f"Another {len(rows) - SERIES:,} series stand farther from tripping: see them with `-o json`.")
+    return told
 
 
 def _level(about: dict[str, Any]) -> Iterator[str]:
@@ -94,16 +109,11 @@ def _stream(about: dict[str, Any]) -> Iterator[str]:
 
 
 def _budget(about: dict[str, Any]) -> Iterator[str]:
-    from monitor.core.detectors.budget.tell import row_sentences
-
     yield f"Its part of the page budget: {about['budget']}."
     if about["reference_version"]:
         yield f"It watches by version {about['reference_version']} of the model's reference."
-    told = sorted(about["references"], key=lambda row: row.get("now") or 0.0, reverse=True)
-    for row in told[:SERIES]:
-        yield from row_sentences(row)
-    if len(told) > SERIES:
-        yield f"Another {len(told) - SERIES:,} series stand farther from tripping: see them with `-o json`."
+    if not about["references"]:
+        yield "It has met no number column that it looks at."
 
 
 def _vector(about: dict[str, Any]) -> Iterator[str]:
