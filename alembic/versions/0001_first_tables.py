@@ -179,10 +179,21 @@ def _tables() -> None:
         sa.Column("author", sa.String(length=100), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("expires_at", sa.Double(), nullable=True),
+        sa.Column("ended_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_references"),
+        sa.UniqueConstraint("model", "version", name="uq_references_model"),
     )
-    op.create_index("ix_references_model", "references", ["model", "version"])
+    op.create_table(
+        "reference_bodies",
+        sa.Column("reference", sa.String(length=36), nullable=False),
+        sa.Column("rule", sa.String(length=200), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("armed_at", sa.Double(), nullable=False),
+        sa.Column("changed_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["reference"], ["references.id"], name="fk_reference_bodies_reference"),
+        sa.PrimaryKeyConstraint("reference", "rule", name="pk_reference_bodies"),
+    )
 
     op.create_table(
         "rule_states",

@@ -1,10 +1,10 @@
-"""`overloop rules`: check, test, explain, reload."""
+"""`overloop rules`: check, test, explain, replay, suggest, reload."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -100,6 +100,75 @@ def explain(
 
     for found in chosen:
         say("\n".join([*lines(found, model, standing), ""]))
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    since: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Traffic that this home recorded, of this long, such as 30d.")
+    ] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Or a file of events, NDJSON, CSV or Parquet (also .gz)."),
+    ] = None,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", metavar="DIR", help="A folder of packs, or a pack; those of the settings if left out."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Only events of this model.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Also draw it.")] = None,
+    output: Annotated[
+        Literal["text", "json"], typer.Option("-o", "--output", help="text for people, json for programs.")
+    ] = "text",
+) -> None:
+    """Say what rules would have done with recorded traffic: when they fire, how near the others come, what is missed.
+
+    Reads beside a running daemon and changes nothing. Exit code 1 if the rules or the traffic cannot be used, 2 if the
+    command was typed wrong, 3 if the home cannot be reached; whatever would have fired, it is 0.
+    """
+    from monitor.cli.context import seconds
+    from monitor.cli.rules_replay import Asked
+    from monitor.cli.rules_replay import replay as run_again
+    from monitor.runtime.backtest_picture import picture as drawn
+    from monitor.runtime.backtest_report import as_plain, lines
+
+    if (since is None) == (from_ is None):
+        fail("Give one of --since DURATION and --from FILE.", Exit.USAGE)
+    asked = Asked(from_, None if since is None else seconds(since, "--since"), folders, model)
+    _, _, report = run_again(shared(context), asked)
+    if picture is not None:
+        try:
+            picture.write_text(drawn(report), encoding="utf-8")
+        except OSError as problem:
+            fail(f"{picture} cannot be written: {problem.strerror or problem}.", Exit.FAILED)
+    if output == "json":
+        typer.echo(as_json(as_plain(report)))
+    else:
+        say("\n".join(lines(report)))
+
+
+@app.command()
+def suggest(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="DURATION", help="Incidents and traffic of this long count.")] = "90d",
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", metavar="DIR", help="A folder of packs, or a pack; those of the settings if left out."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Only for this model.")] = None,
+    output: Annotated[
+        Literal["text", "json"], typer.Option("-o", "--output", help="text for people, json for programs.")
+    ] = "text",
+) -> None:
+    """Propose tolerance and budget from the verdicts of people, with the reason, and try it on recorded traffic.
+
+    Changes nothing: a person applies it. Exit code 1 if the rules cannot be used, 3 if the home cannot be reached.
+    """
+    from monitor.cli.context import seconds
+    from monitor.cli.rules_suggest import suggest as propose
+
+    propose(shared(context), seconds(since, "--since"), folders, model, output)
 
 
 @app.command()

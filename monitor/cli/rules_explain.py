@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.cli.rules_standing import sentences
+from monitor.cli.rules_standing import sentences, series
 from monitor.cli.table import paragraph, terminal_width
 from monitor.core.detectors.build import budgeted
 from monitor.core.rules.defaults import texts_of
@@ -55,6 +55,8 @@ def lines(rule: Rule, model: str | None, standing: Standing) -> list[str]:
     told += paragraph("  memory", f"{footprint(rule)}.", _INDENT, width)
     if standing is not None:
         told += paragraph("  stands", " ".join(_stand(rule, model or "", standing)), _INDENT, width)
+        for one in series(standing.get(rule.key) or {}):
+            told += paragraph("  series", one, _INDENT, width)
     return told
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from monitor.cli.rules_budget import budget_sentences, refusals
 from monitor.core.incidents.words import clock_text, number_text
 from monitor.core.rules.wording import duration
 
 SHOWN = 3  # segments or series that are named
+SERIES = 12  # the same of rules under the page budget, those nearest to tripping first
+PAGES = "the page budget"
 STATES = {
     "warming": "still learning what is normal",
     "watching": "watching",
@@ -21,23 +22,39 @@ STATES = {
 def sentences(about: dict[str, Any], model: str) -> list[str]:
     """Whole sentences from what `Watcher.describe` answers."""
     if about.get("since") is None:
-        return [f"No event of {model} has concerned it yet."]
+        said = [f"No event of {model} has concerned it yet."]
+        return said + (
+            ["A reference was given to it: it watches from the first event on."] if about.get("waiting") else []
+        )
     kind = about.get("kind") or about.get("detects")
     said = [f"It has watched {model} since {clock_text(about['since'])}."]
     if kind == "absent":
         said += _absent(about)
     elif kind == "quality":
         said += _quality(about)
-    elif about.get("with") == "the page budget":
-        said += budget_sentences(about)
+    elif about.get("with") == PAGES:
+        said += _budget(about)
     elif "references" in about:
         said += _vector(about)
     elif "nearest" in about:
         said += _stream(about)
     else:
         said += _level(about)
-    told = refusals(about)
-    return said + list(_limits(about)) + [_sentence(note) for note in about.get("notes", ()) if note not in told]
+    notes = [] if about.get("with") == PAGES else about.get("notes", ())  # there each series says its own
+    return said + list(_limits(about)) + [_sentence(note) for note in notes]
+
+
+def series(about: dict[str, Any]) -> list[str]:
+    """Of a rule under the page budget: a paragraph for each series, those nearest to tripping first."""
+    from monitor.core.detectors.budget.tell import row_sentences
+
+    if about.get("with") != PAGES:
+        return []
+    rows = sorted(about["references"], key=lambda row: row.get("now") or 0.0, reverse=True)
+    told = [" ".join(row_sentences(row)) for row in rows[:SERIES]]
+    if len(rows) > SERIES:
+        told.append(f"Another {len(rows) - SERIES:,} series stand farther from tripping: see them with `-o json`.")
+    return told
 
 
 def _level(about: dict[str, Any]) -> Iterator[str]:
@@ -89,6 +106,14 @@ def _stream(about: dict[str, Any]) -> Iterator[str]:
     unit = "" if about["detects"] == "harm" else " standard deviations"
     least = f"{about['least_effect']:.1%}" if about["detects"] == "harm" else f"{about['least_effect']:.2g}{unit}"
     yield f"A change of less than {least} is never reported."
+
+
+def _budget(about: dict[str, Any]) -> Iterator[str]:
+    yield f"Its part of the page budget: {about['budget']}."
+    if about["reference_version"]:
+        yield f"It watches by version {about['reference_version']} of the model's reference."
+    if not about["references"]:
+        yield "It has met no number column that it looks at."
 
 
 def _vector(about: dict[str, Any]) -> Iterator[str]:

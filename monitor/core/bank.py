@@ -12,9 +12,10 @@ from monitor.core.events import Batch
 from monitor.core.modelwatch import ModelWatch
 from monitor.core.rules.model import Book
 from monitor.core.state import StateError, dump, load
+from monitor.core.watcher import Mark
 
 MAX_MODELS = 2_000  # about 2 GB under the shipped packs
-FORMAT = 2  # 1: without `retired`
+FORMAT = 2  # 1: without `retired` and `waiting`
 REMEMBERED = 90 * 86400.0  # seconds after which nothing recorded before a retirement can still be waiting
 Owns = Callable[[str], bool]
 
@@ -41,6 +42,7 @@ class Bank:
         self.at = 0.0
         self.seq = 0
         self.retired: dict[str, float] = {}  # model -> events recorded before are of the one that was retired
+        self.waiting: dict[str, dict[str, Mark]] = {}  # model not met yet -> rule -> the reference given for it
         self.lost: dict[str, int] = {}  # model whose part is still to be made again -> the step that first made it
 
     def part(self, model: str, book: Book, at: float, seq: int) -> ModelWatch | None:
@@ -56,7 +58,19 @@ class Bank:
             return None
         self.lost.pop(model, None)
         made = self.models[model] = ModelWatch(model, book, at, seq)
+        for mark in self.waiting.get(model, {}).values():
+            made.apply(mark)
         return made
+
+    def keep_waiting(self, mark: Mark, seq: int) -> None:
+        """Keep a reference that was given for a model before its first event.
+
+        It stays when the model has come: its part may have to be made again.
+        """
+        if mark.model is None or mark.rule is None or "fitted" not in (mark.body or {}) or seq <= self.seq:
+            return
+        if mark.model not in self.models and self.owns(mark.model):
+            self.waiting.setdefault(mark.model, {})[mark.rule] = mark
 
     def adopt(self, book: Book, at: float, seq: int) -> None:
         """Watch by another book from now on. Models that it expects by name are watched before their first event."""
@@ -84,6 +98,7 @@ class Bank:
         if model in self.models and self.models[model].as_of < seq:
             del self.models[model]
         if seq > self.seq:
+            self.waiting.pop(model, None)
             self.retired = {name: at for name, at in self.retired.items() if at > until - REMEMBERED} | {model: until}
 
     def watched(self, batch: Batch) -> Batch:
@@ -116,7 +131,11 @@ class Bank:
         """What belongs to the bank and to no model."""
         born = {name: part.born for name, part in self.models.items()}
         head = {"v": FORMAT, "at": self.at, "seq": self.seq, "book": self.book.digest}
-        rest = {"unwatched": self.unwatched, "closed": self.closed, "retired": self.retired}
+        waiting = {
+            model: [[m.at, rule, m.body or {}] for rule, m in sorted(marks.items())]
+            for model, marks in self.waiting.items()
+        }
+        rest = {"unwatched": self.unwatched, "closed": self.closed, "retired": self.retired, "waiting": waiting}
         return dump({**head, "born": born, **rest})
 
     def digest(self) -> str:
@@ -151,6 +170,10 @@ class Bank:
             self.at, self.seq = saved["at"], saved["seq"]
             self.unwatched, self.closed = saved["unwatched"], saved["closed"]
             self.retired = dict(saved.get("retired", {}))
+            self.waiting = {
+                model: {rule: Mark("reference", at, model, rule, body=body) for at, rule, body in marks}
+                for model, marks in saved.get("waiting", {}).items()
+            }
             return {name: born for name, born in saved["born"].items() if self.owns(name)}
         except (KeyError, TypeError, AttributeError) as problem:
             raise StateError(f"the index of the bank cannot be read: {problem!r}") from problem

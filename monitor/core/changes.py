@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.model import Notice
+
+if TYPE_CHECKING:
+    from monitor.core.references import Learned
 
 GateState = Literal["auto", "review", "halt"]
 GATE_ORDER: tuple[GateState, ...] = ("auto", "review", "halt")
@@ -66,6 +69,7 @@ class Changes:
     gates: dict[str, Gate] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     wanted: list[dict[str, Any]] = field(default_factory=list)  # marks for the pump, as JSON
+    learned: list[Learned] = field(default_factory=list)  # references that the step completed
 
     def __bool__(self) -> bool:
         return bool(
@@ -77,4 +81,5 @@ class Changes:
             or self.gates
             or self.entries
             or self.wanted
+            or self.learned
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from monitor.core.events import Floats, Ints
+
+if TYPE_CHECKING:
+    from monitor.core.references import Learned
 
 Tristate = Literal["yes", "no", "unknown"]
 NO, YES, UNKNOWN = 0, 1, 2  # as stored in `Level.holds`
@@ -71,3 +74,4 @@ class Observation:
     findings: list[Finding] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     clocks: dict[str, float] = field(default_factory=dict)  # the rule clock of each model touched
+    learned: list[Learned] = field(default_factory=list)  # references that were completed

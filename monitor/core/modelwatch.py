@@ -15,6 +15,7 @@ import numpy as np
 from monitor.core.detectors.report import OLD
 from monitor.core.events import Batch, Bools
 from monitor.core.findings import Finding, Level
+from monitor.core.references import Learned
 from monitor.core.rules.model import Book
 from monitor.core.state import StateError
 from monitor.core.timeline import Timeline
@@ -135,6 +136,12 @@ class ModelWatch(Timeline):
     def failures(self) -> list[Finding]:
         """What broke since the last call, as findings."""
         return super().failures() + ([] if self.history is None else self.history.failures())
+
+    def learned(self) -> list[Learned]:
+        """References of the present that were completed since the last call; those of history go with it."""
+        if self.history is not None:
+            self.history.learned()
+        return super().learned()
 
     # -- state --------------------------------------------------------------------------------------------------
 

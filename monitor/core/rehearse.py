@@ -9,6 +9,7 @@ from monitor.core.bank import Bank
 from monitor.core.changes import Changes
 from monitor.core.decide import decide
 from monitor.core.events import Batch
+from monitor.core.findings import Observation
 from monitor.core.incidents.deadlines import sweep
 from monitor.core.notices.model import Notice, Policy
 from monitor.core.rules.model import Book
@@ -29,6 +30,7 @@ class Rehearsal:
     bank: Bank = field(init=False)
     view: View = field(default_factory=lambda: View(0))
     notices: list[Notice] = field(default_factory=list)
+    seen: Observation = field(default_factory=Observation)  # in the last step
     seq: int = 0
 
     def __post_init__(self) -> None:
@@ -41,8 +43,8 @@ class Rehearsal:
         marks += [Mark("tick", at)] if tick else []
         marks += more
         step = Step(0, self.seq, 1, 0, 0, at, self.book.digest, tuple(marks))
-        observation = observe(self.bank, step, batches, lambda _: self.book)
-        changes = decide(self.view, self.book, self.policy, observation, 0, self.seq, at)
+        self.seen = observe(self.bank, step, batches, lambda _: self.book)
+        changes = decide(self.view, self.book, self.policy, self.seen, 0, self.seq, at)
         for found in (changes, self._due(changes, at)):
             self.notices += found.notices
         return changes

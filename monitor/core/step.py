@@ -52,6 +52,7 @@ def observe(bank: Bank, step: Step, batches: Iterable[Batch], books: Callable[[s
         if part.as_of < step.seq:
             found.levels += part.assess(seen)
             found.findings += part.failures()
+            found.learned += part.learned()
             found.clocks[name] = part.rule_time(seen)
     if refused is not None:
         found.findings.append(_bank_full(bank, step, refused))
@@ -92,6 +93,8 @@ def _apply(bank: Bank, step: Step, mark: Mark, book: Book, touched: dict[str, No
     elif mark.kind in ("quarantine", "behind"):
         pass  # they say which offsets are left out, and up to when all records were there
     else:
+        if mark.kind == "reference" and mark.model is not None:
+            bank.keep_waiting(mark, step.seq)
         for name in [mark.model] if mark.model is not None else list(bank.models):
             part = bank.models.get(name)
             if part is not None and part.as_of < step.seq:

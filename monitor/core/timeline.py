@@ -13,6 +13,7 @@ from monitor.core.detectors.report import is_old
 from monitor.core.events import Batch, Floats
 from monitor.core.findings import Evidence, Finding, Level
 from monitor.core.joins import Join, JoinLimits
+from monitor.core.references import Learned
 from monitor.core.rules.model import Absent, Book, ModelOptions, Pack, Rule
 from monitor.core.rules.reads import reads
 from monitor.core.watcher import Mark, Watcher
@@ -178,6 +179,10 @@ class Timeline:
             evidence = Evidence("", "", "detector_error", None, None, None, None, 0, at, detail)
             found.append(Finding(key, self.name, version, evidence, historical=self.of_history))
         return found
+
+    def learned(self) -> list[Learned]:
+        """References that were completed since the last call."""
+        return self._watchers.learned()
 
     # -- state --------------------------------------------------------------------------------------------------
 

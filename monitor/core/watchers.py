@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from monitor.core.columns import Columns
 from monitor.core.detectors.build import allow, detector_watcher, page_budget
 from monitor.core.detectors.report import clean
+from monitor.core.references import Learned
 from monitor.core.rules.evaluate import window_watcher
 from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark, Watcher
@@ -41,6 +42,7 @@ class Watchers:
             promoted = known is not None and (known.stage, rule.stage) == ("shadow", "live")
             if known is None or meaning(known) != meaning(rule) or (promoted and key in self.failed):
                 self._start(rule)
+                self._inherit(key, kept.get(key))
             elif key in kept:
                 self.live[key] = kept[key]
                 if promoted:
@@ -73,6 +75,11 @@ class Watchers:
             elif mark.kind == "rearm":
                 self._start(self.rules[key])
 
+    def learned(self) -> list[Learned]:
+        """References that were completed since the last call."""
+        asked = [getattr(watcher, "learned", None) for _, watcher in self]
+        return [found for ask in asked if ask is not None for found in ask()]
+
     def broken(self) -> list[tuple[str, str]]:
         """What broke since the last call: keys of rules, and a sentence each."""
         broken, self._broken = self._broken, []
@@ -91,6 +98,12 @@ class Watchers:
         made = self.run(rule.key, partial(self._build, rule))
         if made is not None:
             self.live[rule.key] = made
+
+    def _inherit(self, key: str, older: Watcher | None) -> None:
+        """A changed rule goes on by the references of the old one, where they vouch for it."""
+        newer = self.live.get(key)
+        if older is not None and type(newer) is type(older) and hasattr(newer, "inherit"):
+            self.run(key, partial(newer.inherit, older))
 
     def _build(self, rule: Rule) -> Watcher:
         if isinstance(rule.form, Detect):

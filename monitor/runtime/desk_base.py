@@ -11,11 +11,14 @@ from monitor.core.incidents.casework import Casework
 from monitor.core.incidents.model import Incident
 from monitor.core.notices.model import Policy
 from monitor.core.rules.model import Book
-from monitor.runtime.desk_errors import NotFound
+from monitor.runtime.desk_errors import NotFound, Refused
 from monitor.store.database import Database, Transaction
 from monitor.store.errors import Unknown
 from monitor.store.ledger import bump_desk, load_view
+from monitor.store.models import model as known_model
 from monitor.store.queries import incident, load_incident
+
+REASON = 4000  # characters
 
 
 class Clock(Protocol):
@@ -88,3 +91,14 @@ class DeskBase:
         except Unknown as problem:
             raise NotFound(str(problem)) from problem
         self.told()
+
+    def _known(self, sitting: Sitting, model: str, rule: str | None) -> None:
+        known_model(sitting.tx.connection, model)
+        if rule is not None and sitting.work.rule(rule) is None:
+            raise Refused(f"There is no rule {rule!r} in the rule book; give it as pack/Rule.")
+
+
+def reasoned(what: str, reason: str) -> None:
+    """Raises Refused unless there is a reason."""
+    if not reason.strip() or len(reason) > REASON:
+        raise Refused(f"{what} needs a reason of 1 to {REASON} characters: others will ask why.")

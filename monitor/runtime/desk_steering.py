@@ -1,4 +1,4 @@
-"""What people do besides incidents: overrides, gates, silences, references, models."""
+"""What people do besides incidents and references: overrides, gates, silences, models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.core.columns import KINDS
 from monitor.core.incidents import actions, silences
 from monitor.core.oversight import overrides
 from monitor.core.oversight.gate import GateRefusal, set_by_person
-from monitor.runtime.desk_base import DeskBase, Sitting
+from monitor.runtime.desk_base import DeskBase, Sitting, reasoned
 from monitor.runtime.desk_errors import Conflict, Refused
 from monitor.runtime.desk_roles import require
 from monitor.store.models import model as known_model
@@ -20,10 +20,7 @@ from monitor.store.models import retire_model, set_column_kind
 from monitor.store.overrides import Override, add_override
 from monitor.store.queries import gate as shown_gate
 from monitor.store.queries import override as shown_override
-from monitor.store.references import add_reference
 from monitor.store.silences import add_silence, expire_silence
-
-_REASON = 4000  # characters
 
 
 class Steering(DeskBase):
@@ -98,25 +95,12 @@ class Steering(DeskBase):
             sitting.settle(None)
             return ended
 
-    def accept_reference(self, model: str, rule: str | None, reason: str, actor: str, role: str) -> dict[str, Any]:
-        """Take the present for the new normal of a rule, or (None) of all rules of a model."""
-        require("accept a new normal", actor, role)
-        with self._sitting() as sitting:
-            self._known(sitting, model, rule)
-            _reasoned("A new normal", reason)
-            id_ = str(uuid4())
-            source = {"accepted": "present", "at": sitting.at}
-            version = add_reference(sitting.tx, id_, model, rule, source, actor, reason)
-            sitting.work.want("reference", model, rule, body={"reference": id_, "version": version})
-            sitting.settle(self.partition_of(model))
-            return {"id": id_, "model": model, "rule": rule, "version": version, "author": actor, "reason": reason}
-
     def rearm(self, model: str, rule: str | None, reason: str, actor: str, role: str, segment: str = "") -> None:
         """Let the detectors of a rule, or (None) of all rules of a model, watch again."""
         require("re-arm detectors", actor, role)
         with self._sitting() as sitting:
             self._known(sitting, model, rule)
-            _reasoned("Re-arming", reason)
+            reasoned("Re-arming", reason)
             sitting.work.want("rearm", model, rule, segment)
             body = {"model": model, "rule": rule, "segment": segment, "why": reason}
             sitting.work.record("rearmed", actor, {name: value for name, value in body.items() if value})
@@ -136,7 +120,7 @@ class Steering(DeskBase):
     def retire_model(self, model: str, reason: str, actor: str, role: str) -> dict[str, Any]:
         """Stop watching a model: its incidents are marked, its rules forget it. Answers the model."""
         require("retire a model", actor, role)
-        _reasoned("Retiring a model", reason)
+        reasoned("Retiring a model", reason)
         with self._sitting() as sitting:
             work = sitting.work
             retire_model(sitting.tx, model, actor)
@@ -149,11 +133,6 @@ class Steering(DeskBase):
             sitting.settle(self.partition_of(model))
             return known_model(sitting.tx.connection, model)
 
-    def _known(self, sitting: Sitting, model: str, rule: str | None) -> None:
-        known_model(sitting.tx.connection, model)
-        if rule is not None and sitting.work.rule(rule) is None:
-            raise Refused(f"There is no rule {rule!r} in the rule book; give it as pack/Rule.")
-
 
 def _set_gate(sitting: Sitting, before: Gate, after: Gate, actor: str) -> None:
     sitting.work.put_gate(after, before, actor)
@@ -163,8 +142,3 @@ def _set_gate(sitting: Sitting, before: Gate, after: Gate, actor: str) -> None:
 def _refuse(sentence: str | None) -> None:
     if sentence is not None:
         raise Refused(sentence)
-
-
-def _reasoned(what: str, reason: str) -> None:
-    if not reason.strip() or len(reason) > _REASON:
-        raise Refused(f"{what} needs a reason of 1 to {_REASON} characters: others will ask why.")

@@ -282,6 +282,7 @@ class Pump:
                     self.view, self.bank.book, self.policy, seen.observation, self.partition, step.seq, step.at
                 )
                 changes.entries += noted
+                changes.learned += seen.observation.learned
                 commit_step(self.database, step, changes, totals, self.view.desk_seq, placed, rows, models)
             except Stale:
                 stale = True

@@ -14,6 +14,7 @@ from monitor.store.books import get_book, put_book
 from monitor.store.database import Database, Transaction
 from monitor.store.marks import place_marks, want_mark, wanted_marks
 from monitor.store.models import ModelSeen, see_models
+from monitor.store.references import keep_learned
 from monitor.store.tables import partitions, quarantine, steps
 from monitor.store.upsert import insert_new
 from monitor.store.views import load_view
@@ -154,6 +155,7 @@ def commit_step(
         _quarantine(tx, step.partition, quarantined)
         if changes:
             tx.apply(changes, step.partition)
+            keep_learned(tx, changes.learned)
 
 
 def bump_desk(tx: Transaction, partition: int | None = None) -> int:

@@ -17,7 +17,7 @@ from monitor.store.incidents import (
 from monitor.store.models import model, models
 from monitor.store.notes import notes
 from monitor.store.overrides import override, overrides
-from monitor.store.references import reference_body, references
+from monitor.store.references import reference, reference_bodies, references
 from monitor.store.silences import silences
 from monitor.store.trail import audit_bytes, audit_leaves, audit_page, deploys, head, incident_trail
 
@@ -44,7 +44,8 @@ __all__ = [
     "notes",
     "override",
     "overrides",
-    "reference_body",
+    "reference",
+    "reference_bodies",
     "references",
     "silences",
     "tokens",

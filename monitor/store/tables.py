@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -267,8 +268,21 @@ references = Table(
     Column("author", String(100), nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("body", LargeBinary),
-    Index("ix_references_model", "model", "version"),
+    Column("expires_at", Double),  # until when it was accepted; NULL = until further notice
+    Column("ended_at", Double),  # when it ran out and another one was put in its place
+    UniqueConstraint("model", "version", name="uq_references_model"),
+)
+
+reference_bodies = Table(  # what was fitted, once it is: the whole of what a rule watched by
+    "reference_bodies",
+    metadata,
+    Column(
+        "reference", String(36), ForeignKey("references.id", name="fk_reference_bodies_reference"), primary_key=True
+    ),
+    Column("rule", String(200), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("armed_at", Double, nullable=False),
+    Column("changed_at", Double, nullable=False),
 )
 
 users = Table(

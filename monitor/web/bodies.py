@@ -140,10 +140,32 @@ class Silence(_Body):
     for_seconds: float | None = Field(default=None, gt=0, le=30 * 86400)
 
 
-class AcceptReference(_Body):
+class _Lasting(_Body):
+    reason: Reason
+    expires_at: Time | None = Field(default=None, description="when it runs out and the one before is put back")
+
+
+class AcceptReference(_Lasting):
     model: Name
     rule: Name | None = Field(default=None, description="pack/Rule; null: all rules of the model")
-    reason: Reason
+
+
+class AcceptIncident(_Lasting):
+    pass
+
+
+class Rollback(_Lasting):
+    pass
+
+
+class FitReference(_Lasting):
+    """`fitted` holds what `overloop reference fit` made, by pack/Rule, each as base64."""
+
+    model: Name
+    fitted: Annotated[dict[Name, str], Field(min_length=1, max_length=200)]
+    source: Annotated[dict[str, str | int | float | None], Field(max_length=20)] = Field(
+        default_factory=dict, description="what it was made from, for the record"
+    )
 
 
 class ColumnKind(_Body):

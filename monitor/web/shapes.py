@@ -178,18 +178,37 @@ class Models(_Shape):
     models: list[Model]
 
 
-class ReferenceAccepted(_Shape):
+class Reference(_Shape):
     id: str
     model: str
     rule: str | None
     version: int
     author: str
     reason: str
-
-
-class Reference(ReferenceAccepted):
     source: dict[str, Any]
     created_at: Time
+    expires_at: Time | None
+    ended_at: Time | None
+    rules: list[str]
+
+
+class FittedSeries(_Shape):
+    column: str
+    segment: str
+    version: str
+    watched: bool
+    sentences: list[str]
+
+
+class FittedRule(_Shape):
+    rule: str
+    budget: float | None
+    tolerance: float
+    series: list[FittedSeries]
+
+
+class ReferenceInFull(Reference):
+    fitted: list[FittedRule]
 
 
 class References(_Shape):

@@ -294,17 +294,17 @@ def test_overrides_are_kept_with_what_they_reverse(database: Database) -> None:
     }
 
 
-def test_references_are_numbered_per_model_and_rule(database: Database) -> None:
+def test_references_are_numbered_per_model(database: Database) -> None:
     source = {"kind": "present", "events": 500}
     with database.write(10.0) as tx:
         assert add_reference(tx, "r-1", "m", None, source, "ann", "new season") == 1
-        assert add_reference(tx, "r-2", "m", None, source, "ann", "again", b"\x00bytes") == 2
-        assert add_reference(tx, "r-3", "m", "base/ScoreShift", source, "ann", "one rule") == 1
+        assert add_reference(tx, "r-2", "m", None, source, "ann", "again", {"base/X": b"\x00bytes"}, 50.0) == 2
+        assert add_reference(tx, "r-3", "m", "base/ScoreShift", source, "ann", "one rule") == 3
         assert add_reference(tx, "r-4", "other", None, source, "ann", "another model") == 1
     with database.read() as connection:
         found = {reference["id"]: reference for reference in queries.references(connection, "m")}
-        assert queries.reference_body(connection, "r-2") == b"\x00bytes"
-        assert queries.reference_body(connection, "r-1") is None
+        assert queries.reference_bodies(connection, "r-2") == {"base/X": b"\x00bytes"}
+        assert queries.reference_bodies(connection, "r-1") == {}
         assert len(queries.references(connection)) == 4
     assert found["r-2"] == {
         "id": "r-2",
@@ -315,6 +315,9 @@ def test_references_are_numbered_per_model_and_rule(database: Database) -> None:
         "author": "ann",
         "reason": "again",
         "created_at": "1970-01-01T00:00:10Z",
+        "expires_at": "1970-01-01T00:00:50Z",
+        "ended_at": None,
+        "rules": ["base/X"],
     }
     assert kinds(database) == ["reference_accepted"] * 4
 

@@ -234,7 +234,7 @@ def test_a_new_normal_is_accepted_and_listed(site: Site) -> None:
         "/v1/references", {"model": "shop-eu", "rule": "shop/ScoreShift", "reason": "a sale"}, "supervisor"
     )
     assert made.status_code == 201
-    shapes.ReferenceAccepted.model_validate(made.json())
+    shapes.Reference.model_validate(made.json())
     listed = site.get("/v1/references?model=shop-eu").json()
     shapes.References.model_validate(listed)
     assert listed["references"][0]["author"] == "a-supervisor"

@@ -50,7 +50,9 @@ _INCIDENTS = {
     "frozen": "detectors stopped learning on purpose",
     "unfrozen": "detectors learn again",
     "reference_accepted": "a person took the present for the new normal",
-    "reference_rolled_back": "a person took back an accepted normal",
+    "reference_rolled_back": "a person put an earlier normal back",
+    "reference_learned": "detectors have learned what is normal, and watch by it",
+    "reference_expired": "what was normal for a time ran out",
     "alert_viewed": "a person looked at an incident",
 }
 _TELLING = {

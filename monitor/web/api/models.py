@@ -1,4 +1,4 @@
-"""Models: what is known of them, what is normal for them, and what changed about them."""
+"""Models: what is known of them, and what changed about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.store.trail import add_deploy
 from monitor.web import bodies
 from monitor.web.api.oversight import moment
 from monitor.web.front import Admin, Deployer, Here, Supervisor, Viewer
-from monitor.web.params import Model, OfModel
+from monitor.web.params import Model
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -43,19 +43,6 @@ def model(here: Here, _: Viewer, model: Model) -> dict[str, Any]:
     """One model: its versions, what its columns are, and the deploys it was told of."""
     with here.database.read() as connection:
         return {**queries.model(connection, model), "deploys": queries.deploys(connection, model)}
-
-
-@router.get("/references")
-def references(here: Here, _: Viewer, model: OfModel = None) -> dict[str, Any]:
-    """What was taken for normal, by whom and why; the newest first."""
-    with here.database.read() as connection:
-        return {"references": queries.references(connection, model)}
-
-
-@router.post("/references", status_code=201)
-def accept_reference(here: Here, who: Supervisor, body: bodies.AcceptReference) -> dict[str, Any]:
-    """Take the present for the new normal. Detectors of the model (or of one rule) learn it afresh."""
-    return here.desk.accept_reference(body.model, body.rule, body.reason, who.user, who.role)
 
 
 @router.post("/changes", status_code=202)

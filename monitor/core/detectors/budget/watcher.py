@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from monitor.core.columns import Columns
 from monitor.core.detectors.budget.arming import Reference, Terms, arm
 from monitor.core.detectors.budget.evidence import outlier_finding, shift_finding
+from monitor.core.detectors.budget.given import Given, fitted_series
 from monitor.core.detectors.budget.points import Points, single
 from monitor.core.detectors.budget.pool import Pool, Watched
 from monitor.core.detectors.budget.series import DISABLED, REFUSED, WATCHING, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import BudgetClock, event_times
-from monitor.core.detectors.budget.words import describe_armed
+from monitor.core.detectors.budget.tell import reference_rows
 from monitor.core.detectors.forms import readable
 from monitor.core.detectors.inputs import not_numbers, number_parts
 from monitor.core.detectors.keyed import Key, Keyed
@@ -23,6 +25,7 @@ from monitor.core.detectors.report import trouble
 from monitor.core.detectors.routing import Route
 from monitor.core.events import Batch, Floats, Ints
 from monitor.core.findings import Finding
+from monitor.core.references import Fitted, Learned, from_text
 from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark
 
@@ -30,7 +33,6 @@ CAP = 500  # series of one rule on one model
 SHIFT, OUTLIER = 0.3, 0.7  # of the budget: what is slow and stays, what is sudden
 SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act
 ROLLING = 0.10  # tolerance of operational series, whose reference rolls
-SHOWN = 50
 DAY = 86400.0
 
 
@@ -38,17 +40,17 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
     """At most `budget` false pages a week, on average, over all series together.
 
     Marks: rearm watches again by the same reference. reference with a body `{"until": T}` takes what was collected
-    from events up to T as the reference and arms at once; without, a new reference is collected. freeze: neither
-    learn nor find.
+    from events up to T as the reference and arms at once; with `{"fitted": text}` (`core.references`) it watches by
+    that; without, a new reference is collected. `"version"` is its number. freeze: neither learn nor find.
     """
 
     def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
         super().__init__(rule, detect.by, form, Keyed(lambda key: BudgetSeries(), CAP))
         self._detect, self._columns, self._budget, self._model = detect, columns, budget, model
-        usual = TOLERANCE["shift"] if rule.reference is None else ROLLING
-        self._tolerance = usual if detect.tolerance is None else detect.tolerance
+        self._tolerance = tolerance_of(rule, detect)
         self._clock = BudgetClock()
         self._pool = Pool(budget * SHIFT, budget * OUTLIER)
+        self._given = Given()
 
     def allow(self, budget: float) -> None:
         """Another budget from now on, in false pages a week; references and masses stay."""
@@ -91,6 +93,8 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
 
     def _watch(self, routes: list[Route], parts: list[Part], batch: Batch, told: Floats, clock: Floats) -> list[Edge]:
         """Feed the rows of some routes, in stretches between which series are armed or watched on."""
+        if self._given.waiting is not None and routes:
+            self._place(self._given.waiting, self._given.version, [routes[0].version])
         streams: list[tuple[Key, Part, Ints]] = []
         for route in routes:
             for part in parts:
@@ -189,12 +193,57 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             was = entry.state
             complete = not np.isinf(until) or was in (WATCHING, REFUSED)
             entry.arm(made, reference.blocks, complete, now)
+        self._given.note(keys)
         self._pool.adopt(entries)
+
+    def _place(self, fitted: Fitted, version: int, models: list[str]) -> None:
+        self._given.give(fitted, version, self._tolerance, self._entries, self._pool, models)
+
+    def _followed(self) -> list[str]:
+        """The versions of the model that have series of their own."""
+        return [""] if self._routes.on_version != "compare" else sorted(self._routes.versions)
+
+    def fitted(self, keys: Iterable[Key] | None = None) -> Fitted:
+        """What the series (None: all) watch by."""
+        wanted = self._entries.entries if keys is None else [k for k in keys if k in self._entries.entries]
+        found = (fitted_series(key, self._entries.entries[key]) for key in sorted(wanted))
+        return Fitted(self.rule.key, self._form, self._tolerance, tuple(s for s in found if s is not None))
+
+    def learned(self) -> list[Learned]:
+        """The references that were completed, or refused, since the last call."""
+        fresh = self.fitted(self._given.learned())
+        return [Learned(self._model, self._given.version, fresh)] if fresh.series else []
+
+    def nearness(self) -> tuple[float, str, str] | None:
+        """How near to a page for a slow change: (part of it, column, segment); None while nothing is watched."""
+        armed = [key for key, entry in self._entries.entries.items() if entry.armed is not None]
+        return max(((self._pool.now(key) or 0.0, key[2], key[1]) for key in armed), default=None)
+
+    def inherit(self, older: BudgetWatcher) -> None:
+        """Go on by the references of a rule that this one replaces, if they vouch for it.
+
+        They do if the rule looks at the same series and is at most as sensitive as it was.
+        """
+        theirs = older.fitted()
+        same = (self._detect.columns, self._detect.by) == (older._detect.columns, older._detect.by)
+        if same and self._routes.on_version == older._routes.on_version and self._tolerance >= older._tolerance:
+            self._routes.load(older._routes.save())
+            self._since, self._clock = older._since, older._clock
+            if theirs.series:
+                self._place(theirs, older._given.version, self._followed())
+            elif older._given.waiting is not None:
+                self._place(older._given.waiting, older._given.version, [])
 
     # -- marks --
 
     def apply(self, mark: Mark) -> None:
-        until = None if mark.body is None else mark.body.get("until")
+        body = mark.body or {}
+        until = body.get("until")
+        if mark.kind == "reference" and "fitted" in body:
+            self._place(from_text(body["fitted"]), int(body.get("version", 0)), self._followed())
+            return
+        if mark.kind == "reference":
+            self._given.again(int(body.get("version", self._given.version)))
         if mark.kind == "reference" and until is not None:
             mine = [
                 k for k, e in self._entries.entries.items() if mark.segment in ("", k[1]) and e.collector is not None
@@ -211,13 +260,15 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
     # -- state --
 
     def save(self) -> Any:
-        return super().save() | {"clock": self._clock.save(), "pool": self._pool.save()}
+        parts = {"clock": self._clock.save(), "pool": self._pool.save(), "given": self._given.save()}
+        return super().save() | parts
 
     def load(self, saved: Any) -> None:
         super().load(saved)
         with readable(f"detectors of {self.rule.key}", saved, saved["v"], self._form):
             self._clock.load(saved["clock"])
             self._pool.load(saved["pool"], self._entries.entries)
+            self._given.load(saved["given"])
 
     def about(self) -> dict[str, Any]:
         return {
@@ -225,26 +276,18 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             "with": "the page budget",
             "budget": f"{self._budget:g} false pages a week over all series of this rule",
             "tolerance": self._tolerance,
-            "references": self._references(),
+            "reference_version": self._given.version,
+            "waiting": self._given.waiting is not None,
+            "references": reference_rows(self._entries.entries, self._pool),
             "not_numbers": not_numbers(self._detect.columns, self._columns),
             "not_covered": "category, text and vector columns; watch categories with quality: new_category",
         }
 
-    def _references(self) -> list[dict[str, Any]]:
-        rows = []
-        for key in sorted(self._entries.entries)[:SHOWN]:
-            version, segment, column = key
-            entry = self._entries.entries[key]
-            row: dict[str, Any] = {"column": column, "segment": segment, "version": version, "state": entry.state}
-            if entry.armed is not None:
-                row |= describe_armed(entry.armed, self._pool.delays(key))
-                row |= {"share": entry.share, "now": self._pool.now(key)}
-            elif entry.state == REFUSED:
-                row["refused"] = entry.note
-            if entry.collector is not None:
-                row["collected"] = entry.collector.seen
-            rows.append(row)
-        return rows
+
+def tolerance_of(rule: Rule, detect: Detect) -> float:
+    """What a rule tolerates, in probability."""
+    usual = TOLERANCE["shift"] if rule.reference is None else ROLLING
+    return usual if detect.tolerance is None else detect.tolerance
 
 
 def budget_watcher(

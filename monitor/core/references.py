@@ -1,0 +1,138 @@
+"""References as people handle them: what is normal for the series of a rule, fitted, packed, and said in words."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from monitor.core.detectors.budget.armed_state import load_armed, save_armed
+from monitor.core.detectors.budget.arming import Armed
+from monitor.core.detectors.budget.bets import drift
+from monitor.core.detectors.budget.points import Blocks, load_blocks
+from monitor.core.state import StateError, dump, load
+
+FORMAT = 1
+LARGEST = 64 << 20  # bytes of a reference unpacked: 500 series take a fiftieth of it
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSeries:
+    """One column of one segment. `version` is the model's, "" for any. `armed` is None where it was refused: `note`
+    says why. `blocks`: how later values become points, None where each value is one."""
+
+    version: str
+    segment: str
+    column: str
+    armed: Armed | None
+    blocks: Blocks | None
+    note: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.version, self.segment, self.column
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The references of one rule on one model. `form` is what the rule looks at (`same_series`), `tolerance` what its
+    bets were made for."""
+
+    rule: str
+    form: str
+    tolerance: float
+    series: tuple[FittedSeries, ...]
+
+    def pack(self) -> bytes:
+        """Bytes that are equal for equal references."""
+        rows = [
+            [
+                *s.key,
+                None if s.armed is None else save_armed(s.armed),
+                None if s.blocks is None else s.blocks.save(),
+                s.note,
+            ]
+            for s in self.series
+        ]
+        head = {"v": FORMAT, "rule": self.rule, "form": self.form, "tolerance": self.tolerance, "series": rows}
+        return zlib.compress(dump(head), 6)
+
+    def merged(self, newer: Fitted) -> Fitted:
+        """With the series of another one put in the place of those there were."""
+        series = {s.key: s for s in (*self.series, *newer.series)}
+        return replace(newer, series=tuple(series[key] for key in sorted(series)))
+
+    def for_version(self, version: str) -> list[FittedSeries]:
+        """What holds for a version of the model: its own series, or else those of the last version there are any of."""
+        versions = {s.version for s in self.series}
+        wanted = version if version in versions else max(versions, default="")
+        return [replace(s, version=version) for s in self.series if s.version == wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Series of a rule that a bank has just armed, or refused. `version` is that of the reference people gave, 0 for
+    what was learned without anybody's word."""
+
+    model: str
+    version: int
+    fitted: Fitted
+
+
+def unpack(packed: bytes) -> Fitted:
+    """What `Fitted.pack` was called on. Raises StateError on anything else."""
+    try:
+        inflate = zlib.decompressobj()
+        data = inflate.decompress(packed, LARGEST)
+        if inflate.unconsumed_tail or not inflate.eof:
+            raise StateError("a reference is cut off or too large")
+        saved = load(data)
+        if saved["v"] != FORMAT:
+            raise StateError(f"the reference has version {saved['v']}, this program reads {FORMAT}")
+        series = tuple(_series(row) for row in saved["series"])
+        return Fitted(str(saved["rule"]), str(saved["form"]), float(saved["tolerance"]), series)
+    except (zlib.error, KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
+        raise problem if isinstance(problem, StateError) else StateError(f"it is no reference: {problem}") from problem
+
+
+def to_text(packed: bytes) -> str:
+    """As a mark holds it."""
+    return base64.b64encode(packed).decode()
+
+
+def from_text(text: str) -> Fitted:
+    """Raises StateError."""
+    try:
+        packed = base64.b64decode(text, validate=True)
+    except ValueError as problem:
+        raise StateError("a reference is given as base64") from problem
+    return unpack(packed)
+
+
+def retuned(armed: Armed, tolerance: float) -> Armed:
+    """The same reference with bets for another tolerance. Its threshold stays: enough for a larger tolerance, and
+    unproven for a smaller one."""
+    seen = armed.seen
+    return replace(armed, seen=replace(seen, d=drift(tolerance) * (seen.scale if seen.inner is not None else 1.0)))
+
+
+def _series(row: Sequence[Any]) -> FittedSeries:
+    version, segment, column, armed, blocks, note = row
+    made = None if armed is None else load_armed(armed)
+    if made is not None:
+        _sound(made, column)
+    ranked = None if blocks is None else load_blocks(blocks)
+    return FittedSeries(str(version), str(segment), str(column), made, ranked, str(note))
+
+
+def _sound(armed: Armed, column: str) -> None:
+    """Raises StateError if a detector could not run on it: whoever may give references may not break the engine."""
+    table = armed.seen.table
+    numbers = np.array([armed.rate, armed.height, armed.first, armed.last, armed.tau, armed.seen.d, armed.seen.scale])
+    good = np.isfinite(table).all() and (table > 0).all() and np.isfinite(numbers).all()
+    if not good or armed.rate <= 0 or armed.height < 1 or len(table) > 400:
+        raise StateError(f"the reference of {column} holds numbers that cannot be watched by")

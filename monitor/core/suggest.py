@@ -1,0 +1,149 @@
+"""From verdicts to proposals: another tolerance, another budget, or nothing. A person applies them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from monitor.core.detectors.budget.bets import drift
+from monitor.core.incidents.words import number_text
+from monitor.core.verdicts import Judged
+
+TOLERANCES = (0.01, 0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25)
+LEAST_BUDGET = 0.3  # pages a week: below it no budget was ever held on real traffic
+MARGIN = 0.7  # of the smallest real effect: what is tolerated stays below that
+ENOUGH = 2.0  # armed weeks from which a rate of false pages means something
+QUIET = 4.0  # armed weeks without any false page after which a rule may be made more sensitive
+SUDDEN = "shift: outlier"  # what the tolerance has no say in
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What became of a rule under the page budget on one model. `weeks` are those in which it was armed, `budget` is
+    its part of the model's, in false pages a week; `unjudged` incidents have no verdict."""
+
+    rule: str
+    model: str
+    tolerance: float
+    budget: float
+    weeks: float
+    judged: Sequence[Judged]
+    unjudged: int = 0
+
+    def of(self, verdict: str) -> list[Judged]:
+        return [i for i in self.judged if i.verdict == verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """`tolerance` and `budget` are None where they stay; `why` is whole sentences."""
+
+    record: Record
+    why: str
+    tolerance: float | None = None
+    budget: float | None = None
+
+    @property
+    def changes(self) -> bool:
+        return self.tolerance is not None or self.budget is not None
+
+
+def propose(record: Record) -> Proposal:
+    """What verdicts ask for."""
+    false, real = record.of("false"), record.of("real")
+    told = _told(record, len(false), len(real))
+    if record.weeks < ENOUGH:
+        return Proposal(record, f"{told} That is too short a time to judge it by.")
+    rate = len(false) / record.weeks
+    if rate > record.budget:
+        return _quieter(record, told, false, real)
+    if not false and record.weeks >= QUIET and len(real) and record.tolerance > TOLERANCES[0]:
+        return _keener(record, told)
+    return Proposal(record, f"{told} It keeps its word; nothing has to be changed.")
+
+
+def limits(count: int, weeks: float) -> tuple[float, float]:
+    """Exact 95 % limits of a Poisson rate, events a week."""
+    low = 0.0 if count == 0 else _solve(lambda mean: 1 - _at_most(count - 1, mean), count, rising=True)
+    return low / weeks, _solve(lambda mean: _at_most(count, mean), count, rising=False) / weeks
+
+
+def _quieter(record: Record, told: str, false: Sequence[Judged], real: Sequence[Judged]) -> Proposal:
+    slow = [abs(i.effect) for i in false if i.effect is not None and SUDDEN not in i.statistics]
+    kept = [abs(i.effect) for i in real if i.effect is not None and SUDDEN not in i.statistics]
+    most = MARGIN * min(kept) if kept else math.inf
+    wider = [t for t in TOLERANCES if t > record.tolerance and drift(t) < most]
+    covering = [t for t in wider if slow and drift(t) >= max(slow)] or [
+        t for t in wider[-1:] if slow and drift(t) >= min(slow)
+    ]
+    if covering and len(slow) * 2 > len(false):
+        chosen = covering[0]
+        what = f"The slow ones of them moved by at most {number_text(max(slow))} standard deviations"
+        against = f", the smallest real change by {number_text(min(kept))}" if kept else ", and no slow change was real"
+        does = "all of them" if drift(chosen) >= max(slow) else "the smaller ones"
+        return Proposal(
+            record,
+            f"{told} {what}{against}: a tolerance of {chosen:g}, which lets "
+            f"{number_text(drift(chosen))} standard deviations pass, leaves out {does}.",
+            tolerance=chosen,
+        )
+    cut = max(record.budget * record.budget * record.weeks / len(false), LEAST_BUDGET)
+    cut = math.floor(cut * 20) / 20
+    why = (
+        "Most of them were sudden, which a tolerance does not change"
+        if len(slow) * 2 <= len(false)
+        else ("A tolerance that left them out would leave out real ones too")
+    )
+    if cut < record.budget:
+        return Proposal(
+            record, f"{told} {why}: a smaller budget of {cut:g} a week makes every page dearer.", budget=cut
+        )
+    return Proposal(
+        record,
+        f"{told} {why}, and its budget is as small as one can be held: look at what is normal instead, with "
+        "`overloop reference show`, and accept a longer or newer reference.",
+    )
+
+
+def _keener(record: Record, told: str) -> Proposal:
+    chosen = max(t for t in TOLERANCES if t < record.tolerance)
+    return Proposal(
+        record,
+        f"{told} It has room: if changes were noticed too late, a tolerance of {chosen:g} finds smaller ones "
+        f"(from {number_text(drift(chosen))} standard deviations on). It needs a new reference then.",
+        tolerance=chosen,
+    )
+
+
+def _told(record: Record, false: int, real: int) -> str:
+    if record.weeks <= 0:
+        return f"{record.rule} has not been armed on {record.model} yet."
+    low, high = limits(false, record.weeks)
+    more = f", and {record.unjudged} have no verdict yet" if record.unjudged else ""
+    return (
+        f"In {number_text(record.weeks)} armed weeks {false} of its incidents on {record.model} were judged false and "
+        f"{real} real{more}: {number_text(false / record.weeks)} false pages a week ({number_text(low)} to "
+        f"{number_text(high)} at 95 %), and its budget is {number_text(record.budget)}."
+    )
+
+
+def _at_most(count: int, mean: float) -> float:
+    """The probability that a Poisson count is at most `count`."""
+    term = total = math.exp(-mean)
+    for k in range(1, count + 1):
+        term *= mean / k
+        total += term
+    return min(total, 1.0)
+
+
+def _solve(tail: Callable[[float], float], count: int, rising: bool) -> float:
+    """The mean at which a tail is 2.5 %."""
+    low, high = 0.0, count + 10.0 * math.sqrt(count + 1.0) + 10.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        if (tail(middle) < 0.025) == rising:
+            low = middle
+        else:
+            high = middle
+    return high
