@@ -9,8 +9,8 @@ import numpy as np
 from monitor.core.columns import Columns
 from monitor.core.detectors.budget.arming import Reference, Terms, arm
 from monitor.core.detectors.budget.evidence import outlier_finding, shift_finding
-from monitor.core.detectors.budget.points import Points, single
-from monitor.core.detectors.budget.pool import Pool, Watched
+from monitor.core.detectors.budget.points import Blocks, Points, single
+from monitor.core.detectors.budget.pool import Hit, Pool, Watched
 from monitor.core.detectors.budget.series import DISABLED, REFUSED, WATCHING, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import BudgetClock, event_times
 from monitor.core.detectors.budget.words import describe_armed
@@ -42,25 +42,37 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
     learn nor find.
     """
 
+    ARMS = (SHIFT, OUTLIER)
+    UP = False  # whether only rises matter
+
     def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
-        super().__init__(rule, detect.by, form, Keyed(lambda key: BudgetSeries(), CAP))
+        super().__init__(rule, detect.by, form, Keyed(self._series, CAP))
         self._detect, self._columns, self._budget, self._model = detect, columns, budget, model
         usual = TOLERANCE["shift"] if rule.reference is None else ROLLING
         self._tolerance = usual if detect.tolerance is None else detect.tolerance
         self._clock = BudgetClock()
-        self._pool = Pool(budget * SHIFT, budget * OUTLIER)
+        self._pool = self._new_pool()
+
+    def _series(self, key: Key) -> BudgetSeries:
+        return BudgetSeries()
+
+    def _new_pool(self) -> Pool:
+        return Pool(*(arm * self._budget for arm in self.ARMS))
 
     def allow(self, budget: float) -> None:
         """Another budget from now on, in false pages a week; references and masses stay."""
         self._budget = budget
-        self._pool.allow(budget * SHIFT, budget * OUTLIER)
+        self._pool.allow(*(arm * budget for arm in self.ARMS))
 
     # -- observe --
 
     def observe(self, batch: Batch, clock: Floats) -> list[Finding]:
         if not batch.n or batch.truth:
             return []
-        told = self._clock.advance(batch)
+        return self._take(batch, clock, self._clock.advance(batch))
+
+    def _take(self, batch: Batch, clock: Floats, told: Floats) -> list[Finding]:
+        """What is found in a batch whose rows come at `told` by the budget's clock."""
         if self._entries.is_frozen(""):
             return []
         parts = self.parts(batch)
@@ -149,9 +161,12 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             if looks is not None and entry.state == WATCHING:
                 watched.append(Watched(key, entry, looks))
         for hit in self._pool.run(self._entries.entries, watched):
-            make = shift_finding if hit.arm == "shift" else outlier_finding
-            found.append((hit.row, make(self.rule, batch, hit, float(clock[hit.row]))))
+            found.append((hit.row, self._finding(batch, hit, float(clock[hit.row]))))
         return found
+
+    def _finding(self, batch: Batch, hit: Hit, clock: float) -> Finding:
+        make = shift_finding if hit.arm == "shift" else outlier_finding
+        return make(self.rule, batch, hit, clock)
 
     def _guard(
         self, entry: BudgetSeries, points: Points, key: Key, batch: Batch, clock: Floats
@@ -183,13 +198,19 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             points, blocks = collector.until(until)
             references.append(Reference(" ".join(key), points, blocks))
         names = (self.rule.key, self._model, *(reference.name for reference in references))
-        terms = Terms(self._budget * SHIFT, self._tolerance, SPREAD, names)
+        terms = Terms(self._budget * self.ARMS[0], self._tolerance, SPREAD, names, self.UP)
         for key, reference, made in zip(keys, references, arm(references, terms), strict=True):
-            entry = entries[key]
-            was = entry.state
-            complete = not np.isinf(until) or was in (WATCHING, REFUSED)
-            entry.arm(made, reference.blocks, complete, now)
+            self._adopt(key, made, reference.blocks, until, now)
         self._pool.adopt(entries)
+
+    def _adopt(self, key: Key, made: Any, blocks: Blocks | None, until: float, now: float) -> None:
+        """Hand its series the outcome of arming."""
+        entry = self._entries.entries[key]
+        entry.arm(made, blocks, self._is_complete(entry, until), now)
+
+    def _is_complete(self, entry: BudgetSeries, until: float) -> bool:
+        """Whether a reference needs no more: a person said so, or it is the second one."""
+        return not np.isinf(until) or entry.state in (WATCHING, REFUSED)
 
     # -- marks --
 
@@ -237,7 +258,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             entry = self._entries.entries[key]
             row: dict[str, Any] = {"column": column, "segment": segment, "version": version, "state": entry.state}
             if entry.armed is not None:
-                row |= describe_armed(entry.armed, self._pool.delays(key))
+                row |= self._told(key, entry)
                 row |= {"share": entry.share, "now": self._pool.now(key)}
             elif entry.state == REFUSED:
                 row["refused"] = entry.note
@@ -246,9 +267,6 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             rows.append(row)
         return rows
 
-
-def budget_watcher(
-    rule: Rule, detect: Detect, model: str, columns: Columns, form: str, budget: float = 1.0
-) -> BudgetWatcher:
-    """The budgeted watcher of a shift rule; `budget` is in false pages a week."""
-    return BudgetWatcher(rule, detect, columns, form, budget, model)
+    def _told(self, key: Key, entry: BudgetSeries) -> dict[str, Any]:
+        assert entry.armed is not None
+        return describe_armed(entry.armed, self._pool.delays(key))
