@@ -15,4 +15,9 @@ def budgeted_watcher(rule: Rule, detect: Detect, model: str, columns: Columns, f
         from monitor.core.rules.expressions import compile_condition
 
         return HarmWatcher(rule, detect, columns, form, budget, model, compile_condition(detect.of or ""))
+    if detect.kind in ("anomaly", "outlier"):
+        from monitor.core.detectors.scored.watcher import AnomalyWatcher, OutlierWatcher
+
+        make = AnomalyWatcher if detect.kind == "anomaly" else OutlierWatcher
+        return make(rule, detect, columns, form, budget, model)
     return ShiftWatcher(rule, detect, columns, form, budget, model)

@@ -47,6 +47,12 @@ class HarmBets:
         logs = bad * np.log(moved / u) + (self.size - bad) * np.log((1 - moved) / (1 - u))
         return np.asarray(np.exp(np.clip(logs, -_STEEP, _STEEP)))
 
+    def standing(self) -> Floats:
+        """The mass of each bet at the usual rate, in what one answer releases."""
+        u, p = self.upper, self.usual
+        moved = np.array([min(times * u, u + part * (1 - u)) for times, part in RISES])
+        return np.asarray(1.0 / np.maximum(1.0 - (p * moved / u + (1 - p) * (1 - moved) / (1 - u)), 1e-4))
+
     def growth(self, rate: float) -> Floats:
         """The expected growth of the log of each bet with one answer, if `rate` of them are bad."""
         u = self.upper

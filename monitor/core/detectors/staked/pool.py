@@ -18,8 +18,6 @@ from monitor.core.detectors.staked.harm_bets import HarmBets
 from monitor.core.detectors.staked.series import StakedLooks
 from monitor.core.events import Floats
 
-STANDING = 10.0  # times what one value releases that masses amount to while nothing happens, about
-
 
 class MixedPool(Pool):
     """A pool whose series bet on different things: each has weights of its own, filled up with bets of weight 0.
@@ -88,11 +86,8 @@ class MixedPool(Pool):
 
 def _delay(bets: HarmBets, times: float, release: float) -> float | None:
     growth = bets.growth(min(max(times * bets.usual, bets.upper), 1.0)).tolist()
-    found = [
-        np.log(1.0 / (STANDING * release * w)) / g
-        for w, g in zip(bets.weights.tolist(), growth, strict=True)
-        if g > 1e-9 and 0 < STANDING * release * w < 1
-    ]
+    stakes = (bets.standing() * bets.weights * release).tolist()
+    found = [np.log(1.0 / stake) / g for stake, g in zip(stakes, growth, strict=True) if g > 1e-9 and 0 < stake < 1]
     return round(max(min(found), 1.0), 1) if found else None
 
 
