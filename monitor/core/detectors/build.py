@@ -48,9 +48,7 @@ def detector_watcher(rule: Rule, model: str, columns: Columns, budget: float = 1
 
 def budgeted(detect: Detect) -> bool:
     """Whether a rule lives on the model's page budget: all that learn what is normal, without `budget: none`."""
-    return (
-        detect.kind != "quality" and detect.budget and (detect.method is None or detect.kind in ("anomaly", "outlier"))
-    )
+    return detect.kind != "quality" and detect.budget
 
 
 def page_budget(rule: Rule, rules: Iterable[Rule], false_pages: float) -> float:
