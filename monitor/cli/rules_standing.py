@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from monitor.cli.rules_budget import budgeted
 from monitor.core.incidents.words import clock_text, number_text
 from monitor.core.rules.wording import duration
 
@@ -27,6 +28,8 @@ def sentences(about: dict[str, Any], model: str) -> list[str]:
         said += _absent(about)
     elif kind == "quality":
         said += _quality(about)
+    elif "references" in about and "parameters" not in about:
+        said += budgeted(about)
     elif "references" in about:
         said += _vector(about)
     elif "nearest" in about:

@@ -30,8 +30,11 @@ rules:
 - {alert: Silent, severity: low, absent: {for: 2m}}
 - {alert: Shift, severity: low, detect: {shift: [inputs.x, inputs.kind], budget: none}}
 - {alert: Harm, severity: low, detect: {harm: output.label != truth.label, budget: none}}
-- {alert: Odd, severity: low, detect: {anomaly: "inputs.*", with: gaussian}}
-- {alert: Wild, severity: low, detect: {outlier: "inputs.*", with: sad}}
+- {alert: Odd, severity: low, detect: {anomaly: "inputs.*", with: gaussian, budget: none}}
+- {alert: Wild, severity: low, detect: {outlier: "inputs.*", with: sad, budget: none}}
+- {alert: Moved, severity: low, detect: {shift: "inputs.*"}}
+- {alert: Worse, severity: low, detect: {harm: output.label != truth.label}}
+- {alert: Strange, severity: low, detect: {anomaly: "inputs.*"}}
 - {alert: Broken, severity: low, detect: {quality: "inputs.*"}}
 """
 START = 1_700_000_000.0
@@ -77,7 +80,7 @@ def late(book: Book) -> dict[str, list[str]]:
 
 
 def test_every_form_says_whole_sentences(early: dict[str, list[str]], late: dict[str, list[str]]) -> None:
-    assert set(early) == {"Share", "Slow", "Silent", "Shift", "Harm", "Odd", "Wild", "Broken"}
+    assert {"Share", "Slow", "Silent", "Shift", "Harm", "Odd", "Wild", "Moved", "Worse", "Strange"} < set(early)
     for said in [*early.values(), *late.values()]:
         assert said[0] == "It has watched m since 2023-11-14 22:13:20 UTC."
         for sentence in said:
@@ -105,6 +108,41 @@ def test_a_learned_normal_says_whether_it_is_still_learning(
     assert any("`output.label != truth.label` holds for 25.0% of the last answers." in s for s in late["Harm"])
     assert "It reports every alarm of its detector: no page budget holds it back." in late["Odd"]
     assert any(s.startswith("It compares each event with ") for s in late["Wild"])
+
+
+def test_a_rule_on_the_budget_says_what_it_has_and_what_it_may_cost(late: dict[str, list[str]]) -> None:
+    for name in ("Moved", "Worse", "Strange"):
+        assert any("still collecting a reference)" in s for s in late[name])
+        assert any(s.startswith("Its budget is 0.3") for s in late[name])
+        assert any("it has collected 2,000 values" in s or "values; a reference takes a week" in s for s in late[name])
+
+
+def test_an_armed_rule_on_the_budget_says_what_was_chosen_and_what_it_finds(book: Book) -> None:
+    drawn = random.Random(4)
+    rehearsal = Rehearsal(book, Policy((), ()))
+    for k in range(0, 3000, 500):
+        records = []
+        for i in range(k, k + 500):
+            kind, truth = drawn.choice("abc"), "no" if drawn.random() < 0.1 else "yes"
+            inputs = {"x": drawn.gauss(10, 1), "y": 5, "kind": kind}
+            body: Any = {"id": str(i), "model": "m", "inputs": inputs, "output": {"label": "yes"}}
+            body["truth"] = {"label": truth}
+            records.append(Record(0, i, 1, "events", START + 300.0 * i, Flags(), msgspec.json.encode(body)))
+        rehearsal.step(START + 300.0 * (k + 500), to_batches(records))
+    told = {
+        key.partition("/")[2]: sentences(watcher.describe(), "m")
+        for key, watcher in rehearsal.bank.models["m"].watchers.items()
+    }
+    said = " ".join(told["Moved"])
+    assert "values are ranked as they are" in said
+    assert "3 categories have a bet of their own; a new value is told." in said
+    assert "In `inputs.x` it finds a change of 1 sd after about " in said
+    assert "It does not watch `inputs.y`. The reference holds one value only" in said
+    assert re.search(
+        r"1?\d\.\d+% of the answers are bad, and a rate up to 1?\d\.\d+% is never told", " ".join(told["Worse"])
+    )
+    assert "of 4 times the rate after about " in " ".join(told["Worse"])
+    assert any("it finds a change of" in s for s in told["Strange"])
 
 
 def test_the_checks_of_the_data_say_which_are_ready(early: dict[str, list[str]], late: dict[str, list[str]]) -> None:

@@ -10,9 +10,10 @@ from monitor.core.detectors.base import Matrix
 from monitor.core.detectors.budget.arming import Armed
 from monitor.core.detectors.budget.collect import Collector
 from monitor.core.detectors.budget.points import Blocks, Points
-from monitor.core.detectors.budget.series import DISABLED, FULL, BudgetSeries, Looks
+from monitor.core.detectors.budget.series import DISABLED, FULL, MUTE, SURE, BudgetSeries, Looks
 from monitor.core.detectors.reference import Reference
 from monitor.core.detectors.scored.rows import Plan, Rows, score
+from monitor.core.events import Ints
 
 RECENT = 32  # rows the most deviating columns are named from
 TOP = 3
@@ -33,6 +34,7 @@ class ScoredSeries(BudgetSeries):
         self.step, self.seen = 1, 0
         self.lead = 0.0  # seconds of the reference that the model was learned from
         self.recent: Matrix = np.empty((0, 0))  # the last rows in standard deviations
+        self._shown: tuple[Matrix, Ints, int] = (self.recent, np.empty(0, dtype=np.int64), 0)  # of this batch, too
 
     def arm(self, made: Armed | str, blocks: Blocks | None, complete: bool, now: float) -> None:
         rows = self.collector if isinstance(self.collector, Rows) else None
@@ -57,14 +59,29 @@ class ScoredSeries(BudgetSeries):
             return None
         scores, away = score(self.model, self.names, np.asarray(kept.value))
         usable = np.flatnonzero(np.isfinite(scores))
-        self.recent = np.concatenate([self.recent.reshape(-1, len(self.model.names)), away[-RECENT:]])[-RECENT:]
+        shown = np.concatenate([self.recent.reshape(-1, len(self.model.names)), away])
+        self._shown = (shown, kept.rows, len(self.recent))
+        self.recent = shown[-RECENT:]
         return super().take(Points(kept.rows, kept.clock, kept.at, scores, kept.score).take(usable))
 
-    def top(self) -> list[tuple[str, float]]:
-        """The columns furthest from their means in the last rows, in standard deviations."""
-        if self.model is None or not len(self.recent):
+    def wake(self, clock: float) -> None:
+        """A day after a page: watch on once scores are as in the reference. Of a rise the return is not told."""
+        if self._after[0] >= SURE and self._returned():
+            super().wake(clock)
+        else:
+            self.paged, self._after = clock - MUTE / 2, np.zeros(5)  # look again in half a day
+
+    def _settle(self) -> None:
+        self._after = np.zeros(5)
+        super()._settle()
+
+    def top(self, row: int) -> list[tuple[str, float]]:
+        """The columns furthest from their means in the last rows up to one of the batch, in standard deviations."""
+        if self.model is None:
             return []
-        away = self.recent.mean(axis=0)
+        shown, rows, before = self._shown
+        until = before + int(rows.searchsorted(row, side="right"))
+        away = shown[max(until - RECENT, 0) : until].mean(axis=0)
         order = np.argsort(-np.abs(away), kind="stable")[:TOP].tolist()
         return [(self.model.names[i], float(away[i])) for i in order]
 

@@ -32,6 +32,7 @@ from monitor.core.events import Floats, Ints
 
 Kind = Literal["harm", "categories"]
 TALLIES: dict[Kind, Callable[[], HarmTally | CategoryTally]] = {"harm": HarmTally, "categories": CategoryTally}
+LOOK = 64  # codes that say whether things are as in the reference again
 RECENT = 128  # codes at hand for the evidence
 MOVED = "watches for further change from where it has been since the page; the reference is unchanged"
 
@@ -101,7 +102,7 @@ class StakedSeries(BudgetSeries):
             start = float(points.clock[0]) if np.isnan(self.since) else self.since
             waited = np.maximum(np.diff(points.clock, prepend=start), 0.0)
             self.since = float(points.clock[-1])
-        ratios = self.bets.ratios(codes)
+        ratios = self._bet(codes)
         if self.state == LATCHED:
             self._look_on(codes[points.clock >= self.paged + MUTE / 2])
         past = np.concatenate([self.past, codes])
@@ -118,6 +119,21 @@ class StakedSeries(BudgetSeries):
                 self.muted = float(given.clock[place]) + MUTE
                 told.append((int(given.rows[place]), name))
         return told
+
+    def _bet(self, codes: Ints) -> Cube:
+        """Ratios of all bets. Provisional ones end when things have been as in the reference for a while."""
+        assert self.bets is not None
+        done, parts = 0, []
+        while self.note == MOVED and self.state == WATCHING and done < len(codes):
+            part = codes[done : done + LOOK - int(self.after.sum())]
+            parts.append(self.bets.ratios(part))
+            self._look_on(part)
+            done += len(part)
+            if self.after.sum() >= LOOK:
+                if self._provisional() is None:
+                    self.bets, self.note = _fresh(self.armed.bets), ""
+                self.after = np.zeros(0)
+        return np.concatenate([*parts, self.bets.ratios(codes[done:])])
 
     def _look_on(self, codes: Ints) -> None:
         size = self.armed.every + 1 if self.kind == "harm" else len(self.armed.bets.shares)
@@ -150,7 +166,7 @@ class StakedSeries(BudgetSeries):
         self.state, self.since, self.note = WATCHING, np.nan, ""
         moved = self._provisional() if self.after.sum() >= SURE else None
         self.bets = _fresh(self.armed.bets) if moved is None else moved
-        self.note = "" if moved is None else MOVED
+        self.note, self.after = "" if moved is None else MOVED, np.zeros(0)
 
     def _provisional(self) -> Bets | None:
         """Bets against where things have been since the page; None where that is the reference."""
