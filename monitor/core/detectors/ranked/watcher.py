@@ -86,9 +86,8 @@ def renamed(found: Finding, method: str, hit: Hit) -> Finding:
     """The finding of a River detector: it knows no likelihood, but how rare its alarms are on noise."""
     said = found.evidence.detail.rsplit("; what was seen", 1)[0]
     detail = f"{said} ({WORDS[method]}, set to one false alarm in {rounded(hit.strength):,.0f} values)."
-    return dataclasses.replace(
-        found, evidence=dataclasses.replace(found.evidence, statistic=f"{method} on ranks", detail=detail)
-    )
+    statistic = f"{method} on {'answers' if isinstance(hit.series, RankedHarm) else 'ranks'}"
+    return dataclasses.replace(found, evidence=dataclasses.replace(found.evidence, statistic=statistic, detail=detail))
 
 
 def told(pool: Pool, key: Key, method: str) -> dict[str, Any]:

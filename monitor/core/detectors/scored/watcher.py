@@ -12,7 +12,7 @@ from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.pool import Hit
 from monitor.core.detectors.budget.series import BudgetSeries, Looks
 from monitor.core.detectors.budget.watcher import BudgetWatcher
-from monitor.core.detectors.inputs import number_parts
+from monitor.core.detectors.inputs import is_pattern, number_parts
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.keyed_watcher import Edge, Part
 from monitor.core.detectors.methods import method_of, parameters_of
@@ -85,10 +85,17 @@ class OutlierWatcher(AnomalyWatcher):
     ARMS = (0.0, 1.0)
     UP = False
 
+    def _series(self, key: Key) -> BudgetSeries:
+        return super()._series(key) if self._scored else BudgetSeries()
+
+    @property
+    def _scored(self) -> bool:
+        """Whether several columns may make a score: one that is named by itself has none."""
+        return len(self._detect.columns) > 1 or is_pattern(self._label)
+
     def parts(self, batch: Batch) -> list[Part]:
         columns = number_parts(self._detect.columns, self._columns, batch)
-        several = len(columns) > 1 or any(key[2] == self._label for key in self._entries.entries)
-        return columns + (self._rows(columns) if several and self._label not in self._names else [])
+        return columns + (self._rows(columns) if self._scored else [])
 
 
 def plan(detect: Detect) -> Plan:
