@@ -12,6 +12,7 @@ from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.pool import Hit, Pool
 from monitor.core.detectors.budget.series import BudgetSeries, Looks
 from monitor.core.detectors.budget.watcher import SPREAD, BudgetWatcher
+from monitor.core.detectors.descriptors import descriptor_parts
 from monitor.core.detectors.inputs import is_pattern, number_parts, usable_from
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.keyed_watcher import Edge, Part
@@ -91,7 +92,14 @@ class ShiftWatcher(StakedWatcher):
     def parts(self, batch: Batch) -> list[Part]:
         known = [p for p in self._detect.columns if is_pattern(p) or self._columns.kind(p) in (None, "number")]
         parts = number_parts(tuple(known), self._columns, batch)
-        return parts + category_parts(self._detect.columns, self._columns, batch)
+        parts += category_parts(self._detect.columns, self._columns, batch)
+        return parts + descriptor_parts(self._detect.columns, self._columns, batch)
+
+    def about(self) -> dict[str, Any]:
+        watched = ("number", "category", "text", "vector")
+        plain = [path for path in self._detect.columns if not is_pattern(path)]
+        strange = [path for path in plain if self._columns.kind(path) not in (None, *watched)]
+        return super().about() | {"not_numbers": strange, "not_covered": ""}
 
     def _take(self, batch: Batch, clock: Floats, told: Floats) -> list[Finding]:
         self._drop_changed()
