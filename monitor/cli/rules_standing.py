@@ -32,7 +32,7 @@ def sentences(about: dict[str, Any], model: str) -> list[str]:
         said += _absent(about)
     elif kind == "quality":
         said += _quality(about)
-    elif about.get("with") == PAGES:
+    elif is_budgeted(about):
         said += _budget(about)
     elif "references" in about:
         said += _vector(about)
@@ -40,15 +40,20 @@ def sentences(about: dict[str, Any], model: str) -> list[str]:
         said += _stream(about)
     else:
         said += _level(about)
-    notes = [] if about.get("with") == PAGES else about.get("notes", ())  # there each series says its own
+    notes = [] if is_budgeted(about) else about.get("notes", ())  # there each series says its own
     return said + list(_limits(about)) + [_sentence(note) for note in notes]
+
+
+def is_budgeted(about: dict[str, Any]) -> bool:
+    """Whether it is what a rule under the page budget says of itself."""
+    return str(about.get("with", "")).startswith(PAGES)
 
 
 def series(about: dict[str, Any]) -> list[str]:
     """Of a rule under the page budget: a paragraph for each series, those nearest to tripping first."""
     from monitor.core.detectors.budget.tell import row_sentences
 
-    if about.get("with") != PAGES:
+    if not is_budgeted(about):
         return []
     rows = sorted(about["references"], key=lambda row: row.get("now") or 0.0, reverse=True)
     told = [" ".join(row_sentences(row)) for row in rows[:SERIES]]

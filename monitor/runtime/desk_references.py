@@ -196,7 +196,7 @@ class References(DeskBase):
     def _sound(self, sitting: Sitting, model: str, rule: str, body: bytes, again: bool = False) -> Fitted:
         """What was fitted, if the rule in force can watch by it. Raises Refused."""
         from monitor.core.detectors.budget.watcher import tolerance_of
-        from monitor.core.detectors.build import budgeted
+        from monitor.core.detectors.build import takes_references
         from monitor.core.detectors.forms import form_of
         from monitor.core.references import unpack
         from monitor.core.rules.model import Detect
@@ -204,8 +204,10 @@ class References(DeskBase):
         found = next((r for _, r in self.book().rules_for(model) if r.key == rule), None)
         if found is None:
             raise Refused(f"No rule {rule!r} of the rule book watches the model {model}.")
-        if not isinstance(found.form, Detect) or not budgeted(found.form):
-            raise Refused(f"{rule} is not under the page budget, so no reference can be given to it.")
+        if not isinstance(found.form, Detect) or not takes_references(found.form):
+            raise Refused(
+                f"{rule} is no shift under the page budget, so no reference can be given to it: it learns its own."
+            )
         try:
             fitted = unpack(body)
         except StateError as problem:

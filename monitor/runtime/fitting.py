@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monitor.core.columns import KINDS, Columns, Kind
 from monitor.core.detectors.budget.fit import Fitter
-from monitor.core.detectors.build import budgeted, page_budget
+from monitor.core.detectors.build import page_budget, takes_references
 from monitor.core.references import Fitted
 from monitor.core.rules.model import Book, Detect, Rule
 from monitor.runtime.recorded import Unusable, batches_of
@@ -62,7 +62,7 @@ def fit(
 def fittable(book: Book, model: str) -> list[Rule]:
     """The rules of a model that a reference can be given to."""
     rules = [rule for _, rule in book.rules_for(model)]
-    return [rule for rule in rules if isinstance(rule.form, Detect) and budgeted(rule.form)]
+    return [rule for rule in rules if isinstance(rule.form, Detect) and takes_references(rule.form)]
 
 
 def _fitters(

@@ -38,8 +38,9 @@ def shifts(found: list[Any]) -> list[Any]:
     return [f for f in found if f.evidence.statistic == "shift: e-detector"]
 
 
-def test_shift_rules_are_budgeted_unless_they_say_otherwise(player: Make) -> None:
+def test_rules_that_learn_are_budgeted_unless_they_say_otherwise(player: Make) -> None:
     assert isinstance(player().watcher, BudgetWatcher)
+    assert isinstance(player(Detect("shift", ("inputs.*",), method="adwin")).watcher, BudgetWatcher)
     assert isinstance(player(Detect("shift", ("inputs.*",), budget=False)).watcher, StreamWatcher)
     assert isinstance(player(Detect("shift", ("inputs.*",), method="adwin", budget=False)).watcher, StreamWatcher)
     assert not budgeted(Detect("quality", ("inputs.*",)))
@@ -224,6 +225,14 @@ def test_rules_of_a_pack_share_its_budget() -> None:
     assert page_budget(a, [a], 2.0) == 2.0
     assert page_budget(a, [a, b, raw, shadow], 1.0) == 0.5
     assert page_budget(shadow, [a, b, raw, shadow], 1.0) == pytest.approx(1 / 3)
+
+
+def test_kinds_share_the_budget_equally_and_then_their_rules() -> None:
+    rules = [rule_of("S"), rule_of("T"), rule_of("H", "harm"), rule_of("A", "anomaly"), rule_of("O", "outlier")]
+    rules += [rule_of("Q", "quality"), rule_of("R", "harm", budget=False), rule_of("W", "anomaly", method="loda")]
+    got = {rule.name: page_budget(rule, rules, 1.0) for rule in rules[:5]}
+    assert got == {"S": 1 / 8, "T": 1 / 8, "H": 1 / 4, "A": 1 / 8, "O": 1 / 4}
+    assert page_budget(rules[-1], rules, 1.0) == 1 / 8
 
 
 def test_a_changed_budget_reaches_a_watcher_that_is_kept(player: Make) -> None:

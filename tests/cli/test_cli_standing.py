@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from monitor.cli.rules_explain import lines
-from monitor.cli.rules_standing import sentences
+from monitor.cli.rules_standing import sentences, series
 from monitor.core.notices.model import Policy
 from monitor.core.rehearse import Rehearsal
 from monitor.core.rules.compile import Source, make_book
@@ -30,8 +30,11 @@ rules:
 - {alert: Silent, severity: low, absent: {for: 2m}}
 - {alert: Shift, severity: low, detect: {shift: [inputs.x, inputs.kind], budget: none}}
 - {alert: Harm, severity: low, detect: {harm: output.label != truth.label, budget: none}}
-- {alert: Odd, severity: low, detect: {anomaly: "inputs.*", with: gaussian}}
-- {alert: Wild, severity: low, detect: {outlier: "inputs.*", with: sad}}
+- {alert: Odd, severity: low, detect: {anomaly: "inputs.*", with: gaussian, budget: none}}
+- {alert: Wild, severity: low, detect: {outlier: "inputs.*", with: sad, budget: none}}
+- {alert: Moved, severity: low, detect: {shift: "inputs.*"}}
+- {alert: Worse, severity: low, detect: {harm: output.label != truth.label}}
+- {alert: Strange, severity: low, detect: {anomaly: "inputs.*"}}
 - {alert: Broken, severity: low, detect: {quality: "inputs.*"}}
 """
 START = 1_700_000_000.0
@@ -46,8 +49,8 @@ def book() -> Book:
     return made
 
 
-def watched(book: Book, count: int) -> dict[str, list[str]]:
-    """The sentences of each rule after so many events, one a second."""
+def watched(book: Book, count: int) -> dict[str, dict[str, Any]]:
+    """What each rule says of itself after so many events, one a second."""
     drawn = random.Random(3)
     rehearsal = Rehearsal(book, Policy((), ()))
     records = []
@@ -63,21 +66,30 @@ def watched(book: Book, count: int) -> dict[str, list[str]]:
     for first in range(0, count, 100):
         rehearsal.step(START + first + 100, to_batches(records[first : first + 100]), tick=True)
     model = rehearsal.bank.models["m"]
-    return {key.partition("/")[2]: sentences(watcher.describe(), "m") for key, watcher in model.watchers.items()}
+    return {key.partition("/")[2]: watcher.describe() for key, watcher in model.watchers.items()}
+
+
+def told(about: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    return {name: sentences(said, "m") for name, said in about.items()}
 
 
 @pytest.fixture(scope="module")
 def early(book: Book) -> dict[str, list[str]]:
-    return watched(book, 30)
+    return told(watched(book, 30))
 
 
 @pytest.fixture(scope="module")
-def late(book: Book) -> dict[str, list[str]]:
+def in_the_end(book: Book) -> dict[str, dict[str, Any]]:
     return watched(book, 2000)
 
 
+@pytest.fixture(scope="module")
+def late(in_the_end: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    return told(in_the_end)
+
+
 def test_every_form_says_whole_sentences(early: dict[str, list[str]], late: dict[str, list[str]]) -> None:
-    assert set(early) == {"Share", "Slow", "Silent", "Shift", "Harm", "Odd", "Wild", "Broken"}
+    assert {"Share", "Slow", "Silent", "Shift", "Harm", "Odd", "Wild", "Moved", "Worse", "Strange"} < set(early)
     for said in [*early.values(), *late.values()]:
         assert said[0] == "It has watched m since 2023-11-14 22:13:20 UTC."
         for sentence in said:
@@ -105,6 +117,37 @@ def test_a_learned_normal_says_whether_it_is_still_learning(
     assert any("`output.label != truth.label` holds for 25.0% of the last answers." in s for s in late["Harm"])
     assert "It reports every alarm of its detector: no page budget holds it back." in late["Odd"]
     assert any(s.startswith("It compares each event with ") for s in late["Wild"])
+
+
+def test_a_rule_on_the_budget_says_what_it_has_and_what_it_may_cost(in_the_end: dict[str, dict[str, Any]]) -> None:
+    for name in ("Moved", "Worse", "Strange"):
+        assert any(s.startswith("Its part of the page budget: 0.3") for s in sentences(in_the_end[name], "m"))
+        for paragraph in series(in_the_end[name]):
+            assert re.search(r" has collected [\d,]+ values, and nothing is found in them yet\. ", paragraph)
+            assert "after 7 days with half of its part of the budget" in paragraph
+
+
+def test_an_armed_rule_on_the_budget_says_what_was_chosen_and_what_it_finds(book: Book) -> None:
+    drawn = random.Random(4)
+    rehearsal = Rehearsal(book, Policy((), ()))
+    for k in range(0, 3000, 500):
+        records = []
+        for i in range(k, k + 500):
+            kind, truth = drawn.choice("abc"), "no" if drawn.random() < 0.1 else "yes"
+            inputs = {"x": drawn.gauss(10, 1), "y": 5, "kind": kind}
+            body: Any = {"id": str(i), "model": "m", "inputs": inputs, "output": {"label": "yes"}}
+            body["truth"] = {"label": truth}
+            records.append(Record(0, i, 1, "events", START + 300.0 * i, Flags(), msgspec.json.encode(body)))
+        rehearsal.step(START + 300.0 * (k + 500), to_batches(records))
+    watchers = rehearsal.bank.models["m"].watchers.items()
+    said = {key.partition("/")[2]: " ".join(series(watcher.describe())) for key, watcher in watchers}
+    assert "values are ranked as they are" in said["Moved"]
+    assert "3 categories have a bet of their own; a new value is told." in said["Moved"]
+    assert "A shift of 1 standard deviation takes about " in said["Moved"]
+    assert "inputs.y is refused. The reference holds one value only" in said["Moved"]
+    assert re.search(r"1?\d\.\d+% of the answers are bad, and a rate up to 1?\d\.\d+% is never told", said["Worse"])
+    assert "A rise to 4 times the rate takes about " in said["Worse"]
+    assert "A shift of 1 standard deviation takes about " in said["Strange"]
 
 
 def test_the_checks_of_the_data_say_which_are_ready(early: dict[str, list[str]], late: dict[str, list[str]]) -> None:

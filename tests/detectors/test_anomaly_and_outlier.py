@@ -20,8 +20,8 @@ from monitor.core.watcher import Mark
 
 START = 1_700_000_000.0
 DAY = 86_400
-ANOMALY = Detect("anomaly", ("inputs.*",))
-OUTLIER = Detect("outlier", ("inputs.*",))
+ANOMALY = Detect("anomaly", ("inputs.*",), budget=False)
+OUTLIER = Detect("outlier", ("inputs.*",), budget=False)
 Make = Callable[..., Any]
 
 
@@ -99,7 +99,7 @@ def test_columns_that_half_of_the_reference_lacks_are_not_part_of_it(player: Mak
 
 def test_a_reference_without_any_usable_column_is_begun_again(player: Make) -> None:
     sparse = [{f"inputs.c{k}": (1.0 if i % 5 == k else MISSING) for k in range(5)} for i in range(3000)]
-    watched = player(Detect("anomaly", tuple(f"inputs.c{k}" for k in range(5))))
+    watched = player(Detect("anomaly", tuple(f"inputs.c{k}" for k in range(5)), budget=False))
     assert watched.feed({path: [event[path] for event in sparse] for path in sparse[0]}) == []
     assert watched.watcher.describe()["series"] == {"warming": 1}
 
@@ -161,7 +161,7 @@ def test_two_broken_values_in_the_reference_do_not_hide_a_third(player: Make) ->
 def test_an_event_that_only_its_score_gives_away_is_told_too(player: Make) -> None:
     data = rows(6, 400)
     data[350] = [56, 44, 56, 44]  # each column is ordinary, the four together never were
-    detect = Detect("outlier", ("inputs.*",), method="lof", parameters={"learn": 100, "calibrate": 150})
+    detect = Detect("outlier", ("inputs.*",), method="lof", parameters={"learn": 100, "calibrate": 150}, budget=False)
     (found,) = player(detect).feed(columns(data))
     assert found.evidence.at == START + 350
     assert found.evidence.statistic == "score of lof"
@@ -203,7 +203,7 @@ def test_describe_is_plain_json(player: Make, detect: Detect) -> None:
 
 
 def test_each_segment_has_a_reference_of_its_own_up_to_the_cap(player: Make) -> None:
-    watched = player(Detect("anomaly", ("inputs.*",), by=("context.s",)))
+    watched = player(Detect("anomaly", ("inputs.*",), by=("context.s",), budget=False))
     data = dict(columns(rows(1, 700)))
     data["context.s"] = [f"s{i % 350}" for i in range(700)]
     (told,) = watched.feed(data)

@@ -73,6 +73,7 @@ class Case:
             of="output.label != truth.label" if self.kind == "harm" else None,
             method=None if self.kind == "quality" else self.method,
             parameters=parameters,
+            budget=False,
         )
 
     def events(self, seed: int, n: int, level: int = 0) -> Columns:

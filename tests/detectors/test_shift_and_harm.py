@@ -25,7 +25,7 @@ from monitor.core.watcher import Mark
 
 START = 1_700_000_000.0
 SHIFT = Detect("shift", ("inputs.*",), budget=False)
-HARM = Detect("harm", (), of="output.label != truth.label")
+HARM = Detect("harm", (), of="output.label != truth.label", budget=False)
 Make = Callable[..., Any]
 
 
@@ -179,7 +179,7 @@ def test_errors_that_become_more_frequent_are_told_as_shares(player: Make) -> No
 
 def test_errors_that_become_rarer_are_no_harm(player: Make) -> None:
     for method in ("adwin", "page_hinkley", "hddm_a", "fhddm"):
-        assert player(Detect("harm", (), of=HARM.of, method=method)).feed(answers(2, 0.5, 0.02)) == []
+        assert player(Detect("harm", (), of=HARM.of, method=method, budget=False)).feed(answers(2, 0.5, 0.02)) == []
 
 
 def test_answers_whose_truth_is_unknown_are_passed_over(player: Make) -> None:
@@ -305,7 +305,7 @@ def test_a_damaged_state_is_refused(player: Make) -> None:
 def test_after_an_upgrade_of_river_the_detector_starts_again_visibly_and_the_baseline_is_kept(
     player: Make, method: str
 ) -> None:
-    watched = player(Detect("shift", ("inputs.x",), method=method))
+    watched = player(Detect("shift", ("inputs.x",), method=method, budget=False))
     watched.feed({"inputs.x": values(1, 0)})
     saved = watched.watcher.save()
     detector = saved["entries"]["entries"][0][3]["detector"]

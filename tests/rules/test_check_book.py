@@ -179,7 +179,11 @@ def test_the_most_that_a_rule_takes_is_what_its_detector_has_room_for(rule: Read
 
     assert most("{shift: [inputs.a, inputs.b]}") == 2 * 4
     assert most("{shift: inputs.*}") == most("{shift: inputs.a, by: inputs.g}") == budgeted.CAP
-    assert most("{shift: inputs.*, budget: none}") == most("{harm: truth.a > 1, by: inputs.g}") == stream_watcher.CAP
+    assert (
+        most("{shift: inputs.*, budget: none}")
+        == most("{harm: truth.a > 1, by: inputs.g, budget: none}")
+        == stream_watcher.CAP
+    )
     assert most("{anomaly: inputs.*, by: inputs.g}") == vector_watcher.CAP
     assert most("{quality: inputs.*, checks: [missing, constant]}") == quality.CAP // 2
 

@@ -192,7 +192,7 @@ def test_what_cannot_be_watched_by_is_refused_and_changes_nothing(home: World) -
         home.desk.fit_reference("m", {RULE: b"junk"}, {}, "x", *SUE)
     with pytest.raises(Refused, match="No rule 'tests/Nope' of the rule book watches the model m"):
         home.desk.fit_reference("m", {"tests/Nope": good}, {}, "x", *SUE)
-    with pytest.raises(Refused, match="is not under the page budget"):
+    with pytest.raises(Refused, match="is no shift under the page budget"):
         home.desk.fit_reference("m", {"tests/Silent": good}, {}, "x", *SUE)
     with pytest.raises(Refused, match="watches the model other"):
         home.desk.fit_reference("other", {RULE: good}, {}, "x", *SUE)

@@ -25,9 +25,9 @@ def detector_watcher(rule: Rule, model: str, columns: Columns, budget: float = 1
         raise ValueError(" ".join(wrong))
     form = form_of(rule, detect)
     if budgeted(detect):
-        from monitor.core.detectors.budget.watcher import budget_watcher
+        from monitor.core.detectors.budgeted import budgeted_watcher
 
-        return budget_watcher(rule, detect, model, columns, form, budget)
+        return budgeted_watcher(rule, detect, model, columns, form, budget)
     if detect.kind == "shift":
         from monitor.core.detectors.shift import shift_watcher
 
@@ -47,8 +47,13 @@ def detector_watcher(rule: Rule, model: str, columns: Columns, budget: float = 1
 
 
 def budgeted(detect: Detect) -> bool:
-    """Whether a rule lives on the model's page budget. Detectors named under `with` are raw."""
-    return detect.kind == "shift" and detect.budget and detect.method is None
+    """Whether a rule lives on the model's page budget: all that learn what is normal, without `budget: none`."""
+    return detect.kind != "quality" and detect.budget
+
+
+def takes_references(detect: Detect) -> bool:
+    """Whether people can give a rule a reference: shifts of numbers under the page budget, by our own detector."""
+    return detect.kind == "shift" and detect.method is None and budgeted(detect)
 
 
 def page_budget(rule: Rule, rules: Iterable[Rule], false_pages: float) -> float:

@@ -122,12 +122,14 @@ class HalfSpaceTrees:
             "counts": self._counts,
             "mass": self._mass,
             "learned": self._learned,
+            "window": self.window,
             "full": self._leaf_score is not None,
         }
 
     def load(self, saved: Any) -> None:
         self._feature, self._threshold = saved["feature"], saved["threshold"]
         self._counts, self._mass, self._learned = saved["counts"], saved["mass"], saved["learned"]
+        self.window = saved["window"]
         self._leaf_score = self._scores_of_leaves() if saved["full"] else None
 
     def memory(self) -> int:

@@ -27,6 +27,7 @@ LINEAR = "bets grow linearly, because its dependence is too much for the others"
 TOGETHER = (
     "The columns of this rule would page too often together at thirty times the threshold: only what is sudden is found"
 )
+TOO_EQUAL = "So many of its values are equal that none stands out"
 TOO_DEPENDENT = (
     "Its own reference would have paged too often at thirty times the threshold, so a slow change cannot be told from "
     "its ordinary course"
@@ -35,12 +36,13 @@ TOO_DEPENDENT = (
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a rule asks of its series. `budget` is in pages a period and belongs to this arm."""
+    """What a rule asks of its series. `budget` is in pages a period and belongs to this arm; 0: there is none."""
 
     budget: float
     tolerance: float
     spread: float
     seed: tuple[str, ...]
+    up: bool = False  # bet on rises only
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,15 @@ def _one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | None]
         unit = "blocks of five minutes" if reference.blocks is not None else "values"
         return f"The reference holds {points.n} {unit}; at least {FEWEST} are needed.", None
     raw = None if reference.blocks is None else reference.blocks.cells
-    seen = fit_seen(points, raw, terms.tolerance, terms.spread)
+    seen = replace(fit_seen(points, raw, terms.tolerance, terms.spread), up=terms.up)
     if (seen.raw if seen.inner is None else seen.inner).constant:
         return "The reference holds one value only, or nearly so; there is no spread to judge a change by.", None
     outliers = fit_outliers(points)
+    if terms.budget <= 0 and outliers is None:
+        return f"{TOO_EQUAL}.", None
     seen, later, found, why = _with_height(reference, seen, terms)
     if found is None and outliers is None:
-        return f"{TOO_DEPENDENT}, and so many of its values are equal that none stands out.", None
+        return f"{TOO_DEPENDENT}, and {TOO_EQUAL[0].lower()}{TOO_EQUAL[1:]}.", None
     level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
     tau = autocorrelation_time(level, seen.predictor.phi)
     ends = (float(points.clock[0]), float(points.clock[-1]))
@@ -115,6 +119,8 @@ def _wander(level: Floats, rate: float) -> float:
 
 def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, Later | None, float | None, str]:
     """The bets that its own reference lets pass, and how high the threshold has to be; None: none does."""
+    if terms.budget <= 0:
+        return seen, None, None, ""
     for tried, why in ((seen, ""), (with_linear_bets(seen), LINEAR)):
         later = _later(reference, tried, terms)
         found = _height([later], [reference.rate], np.ones(1), terms)
@@ -136,8 +142,7 @@ def _later(reference: Reference, seen: Seen, terms: Terms) -> Later:
     points, raw = reference.points, None if reference.blocks is None else reference.blocks.cells
     cut = int(points.n * FITTED)
     early = fit_seen(points.take(slice(0, cut)), raw, terms.tolerance, terms.spread, form=seen)
-    if seen.linear:
-        early = with_linear_bets(early)
+    early = replace(early, up=seen.up, linear=seen.linear)
     late = points.take(slice(cut, None))
     lags = np.zeros(ORDER)
     if early.inner is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from monitor.core.columns import Columns
 from monitor.core.detectors.budget.watcher import BudgetWatcher
-from monitor.core.detectors.build import budgeted
+from monitor.core.detectors.build import takes_references
 from monitor.core.detectors.forms import form_of
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.keyed_watcher import Part
@@ -26,8 +26,10 @@ class Fitter(BudgetWatcher):
 
     def __init__(self, rule: Rule, model: str, columns: Columns, budget: float, version: str | None = None) -> None:
         detect = rule.form
-        if not isinstance(detect, Detect) or not budgeted(detect):
-            raise ValueError(f"{rule.key} has no reference that could be given: only rules under the page budget have.")
+        if not isinstance(detect, Detect) or not takes_references(detect):
+            raise ValueError(
+                f"{rule.key} has no reference that could be given: only shifts of numbers under the page budget have."
+            )
         super().__init__(replace(rule, on_version="keep"), detect, columns, form_of(rule, detect), budget, model)
         self._of = version
         self.events = 0

@@ -75,7 +75,9 @@ class Given:
 
 
 def fitted_series(key: Key, entry: BudgetSeries) -> FittedSeries | None:
-    """What a series watches by, or why it was refused; None while it collects."""
+    """What a series of numbers watches by, or why it was refused; None while it collects, and for other series."""
+    if type(entry) is not BudgetSeries:
+        return None
     if entry.armed is None and entry.state != REFUSED:
         return None
     note = entry.note if entry.armed is None else ""

@@ -68,7 +68,7 @@ class Hit:
 
 
 class Pool:
-    """`shift` and `outlier` are the two arms' budgets, pages a period."""
+    """`shift` and `outlier` are the two arms' budgets, pages a period; an arm without a budget says nothing."""
 
     def __init__(self, shift: float, outlier: float) -> None:
         self.allow(shift, outlier)
@@ -141,7 +141,7 @@ class Pool:
     def _shifts(self, watched: list[Watched], rows: Ints, cells: Ints, due: Floats) -> list[Hit]:
         found: list[Hit] = []
         silent = len(self._table) - 1
-        while len(rows):
+        while len(rows) and self._shift > 0:
             page = self._recursion.run(self._table, cells, due, 1.0 / self._shift)
             if page is None:
                 break
@@ -157,7 +157,9 @@ class Pool:
 
     def _outliers(self, watched: list[Watched]) -> list[Hit]:
         """The first point of each series at which the outlier arm pages: it pages once a day."""
-        found = []
+        found: list[Hit] = []
+        if self._outlier <= 0:
+            return found
         for w in watched:
             stakes = self._released(w.key, w.looks) / w.looks.worn[1]
             over = np.flatnonzero((w.looks.odds * stakes >= 1.0 / self._outlier) & (w.looks.odds >= RARE))

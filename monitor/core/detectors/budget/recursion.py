@@ -37,7 +37,10 @@ class Page:
 
 
 class Recursion:
-    """Masses of `n` series. Rows of the table are the likelihood ratios of all bets in one cell; its last is ones."""
+    """Masses of `n` series. Rows of the table are the likelihood ratios of all bets in one cell; its last is ones.
+
+    `weights` are those of the bets, or (series, bets) where series bet on different things.
+    """
 
     def __init__(self, weights: Floats) -> None:
         self.weights = weights
@@ -50,13 +53,15 @@ class Recursion:
 
     def resize(self, n: int, kept: Ints) -> None:
         """Make room for `n` series; `kept[i]` is the present number of the i-th, -1 if it is new."""
-        shape, before = (n, len(self.weights)), getattr(self, "m", np.empty((0, len(self.weights))))
+        bets = self.weights.shape[-1]
+        shape, before = (n, bets), getattr(self, "m", np.empty((0, bets)))
+        same = slice(0, min(bets, before.shape[1]))
         fresh = {"m": 0.0, "P": 1.0, "C": 0.0, "G": 1.0, "E": 1.0}
         old = np.flatnonzero(kept >= 0)
         for name, start in fresh.items():
             grown = np.full(shape, start)
             if len(before):
-                grown[old] = getattr(self, name)[kept[old]]
+                grown[old, same] = getattr(self, name)[kept[old], same]
             setattr(self, name, grown)
         if not len(before):
             self.phase = 0

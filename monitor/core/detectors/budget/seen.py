@@ -24,6 +24,7 @@ from monitor.core.detectors.budget.predictor import (
 )
 from monitor.core.events import Floats, Ints
 
+RISES = ((0, 0, 2, 2, 2, 2, 6, 6), (0, 0, 2, 2, 4, 4, 6, 6))  # whose ratios each bet takes; of both kinds of table
 NEAR = 0.2  # drift up to which the bets stand where they are
 
 
@@ -44,10 +45,15 @@ class Seen:
     scale: float  # a shift of one standard deviation of the level, in units of what is left
     spread: float
     linear: bool = False
+    up: bool = False  # bets on rises only
 
     @cached_property
     def table(self) -> Table:
         """Likelihood ratios: a row for each cell that `cells` answers."""
+        table = self._all_ways()
+        return table[:, RISES[self.linear]] if self.up else table
+
+    def _all_ways(self) -> Table:
         cells = self.raw if self.inner is None else self.inner
         make = linear_table if self.linear else bet_table
         if not self.blocks:
@@ -94,15 +100,18 @@ class Seen:
 
     def save(self) -> Any:
         inner = None if self.inner is None else self.inner.save()
-        head = np.array([self.blocks, self.n_eff, self.d, self.scale, self.spread, self.linear], dtype=np.float64)
+        head = np.array(
+            [self.blocks, self.n_eff, self.d, self.scale, self.spread, self.linear, self.up], dtype=np.float64
+        )
         return [self.raw.save(), self.predictor.save(), inner, head]
 
 
 def load_seen(saved: Any) -> Seen:
     raw, form, inner, head = saved
-    blocks, n_eff, d, scale, spread, linear = head.tolist()
+    blocks, n_eff, d, scale, spread, linear, up = head.tolist()
     left = None if inner is None else load_cells(inner)
-    return Seen(load_cells(raw), load_predictor(form), left, bool(blocks), n_eff, d, scale, spread, bool(linear))
+    ways = bool(linear), bool(up)
+    return Seen(load_cells(raw), load_predictor(form), left, bool(blocks), n_eff, d, scale, spread, *ways)
 
 
 def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float, form: Seen | None = None) -> Seen:

@@ -121,7 +121,8 @@ class BudgetSeries:
         cells, self._lags = armed.seen.cells(points, self._lags)
         odds, self._carried = self._odds(points)
         level = points.value if armed.outliers is None else armed.outliers.level(points)
-        levels = np.concatenate([self._values, level.astype(np.float32)])
+        with np.errstate(over="ignore"):  # what is beyond all float32 is infinite there
+            levels = np.concatenate([self._values, level.astype(np.float32)])
         past = np.concatenate([self._cells, cells])
         self._values, self._cells = levels[-RECENT:], past[-RECENT:]
         if self.state == LATCHED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from monitor.core.detectors.budget.given import entry_of
@@ -18,15 +18,23 @@ SHOWN = 50
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 
-def reference_rows(entries: Mapping[Key, BudgetSeries], pool: Pool, most: int = SHOWN) -> list[dict[str, Any]]:
-    """For programs. `finds`: points until a shift is found, about, `spacing` seconds apart; `now`: part of a page."""
+def reference_rows(
+    entries: Mapping[Key, BudgetSeries],
+    pool: Pool,
+    told: Callable[[Key, BudgetSeries], dict[str, Any]],
+    most: int = SHOWN,
+) -> list[dict[str, Any]]:
+    """For programs. `finds`: points until a shift is found, about, `spacing` seconds apart; `now`: part of a page.
+
+    `told` says of an armed series what was chosen for it.
+    """
     rows = []
     for key in sorted(entries)[:most]:
         version, segment, column = key
         entry = entries[key]
         row: dict[str, Any] = {"column": column, "segment": segment, "version": version, "state": entry.state}
         if entry.armed is not None:
-            row |= describe_armed(entry.armed, pool.delays(key))
+            row |= told(key, entry)
             row |= {"share": entry.share, "now": pool.now(key)}
             row |= {"blocks": entry.blocks is not None, "spacing": PERIOD / max(entry.armed.rate, 1e-9)}
         elif entry.state == REFUSED:
@@ -44,7 +52,12 @@ def fitted_rows(fitted: Fitted, shift: float, outlier: float) -> list[dict[str, 
     entries = {s.key: entry_of(s, fitted.tolerance, fitted.tolerance) for s in fitted.series}
     pool = Pool(shift, outlier)
     pool.adopt(entries)
-    rows = reference_rows(entries, pool, len(entries))
+
+    def told(key: Key, entry: BudgetSeries) -> dict[str, Any]:
+        assert entry.armed is not None
+        return describe_armed(entry.armed, pool.delays(key))
+
+    rows = reference_rows(entries, pool, told, len(entries))
     refused = {s.key: s.note for s in fitted.series if s.armed is None}
     for row, key in zip(rows, sorted(entries), strict=True):
         if key in refused:
@@ -76,20 +89,24 @@ def row_sentences(row: Mapping[str, Any]) -> list[str]:
 
 
 def _finds(row: Mapping[str, Any]) -> list[str]:
-    if not row["slow_changes"]:
-        return ["A slow change is not found: that is refused for this series."]
+    if row.get("slow_changes") is False:
+        return ["A slow change is not found: that is refused for this series."] if row.get("sudden_changes") else []
     said = []
-    for size, points in row["finds"].items():
+    for size, points in row.get("finds", {}).items():
         far = size.removesuffix(" sd")
-        what = f"A shift of {far} standard deviation{'' if far == '1' else 's'}"
+        sds = f"A shift of {far} standard deviation{'' if far == '1' else 's'}"
+        what = sds if far != size else f"A rise to {size}"
         if points is None:
             said.append(f"{what} is hardly ever found.")
         else:
             unit = "blocks of values" if row["blocks"] else "values"
             said.append(f"{what} takes about {points:,.0f} {unit} to be found ({_time(points * row['spacing'])}).")
-    if row["tolerates"]:
+    if row.get("false_alarm_every"):
+        every = f"once in {row['false_alarm_every']:,.0f} values"
+        said.append(f"{row['detector']} is set so that on noise it alarms {every}.")
+    if row["tolerates"] and "sudden_changes" in row:
         said.append(f"What moves by less than {number(row['tolerates'])} standard deviations is tolerated.")
-    if not row["sudden_changes"]:
+    if row.get("sudden_changes") is False and "detector" not in row:
         said.append("A single strange value is not found: too many of its values are equal.")
     return said
 

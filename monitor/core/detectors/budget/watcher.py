@@ -11,11 +11,12 @@ from monitor.core.columns import Columns
 from monitor.core.detectors.budget.arming import Reference, Terms, arm
 from monitor.core.detectors.budget.evidence import outlier_finding, shift_finding
 from monitor.core.detectors.budget.given import Given, fitted_series
-from monitor.core.detectors.budget.points import Points, single
-from monitor.core.detectors.budget.pool import Pool, Watched
+from monitor.core.detectors.budget.points import Blocks, Points, single
+from monitor.core.detectors.budget.pool import Hit, Pool, Watched
 from monitor.core.detectors.budget.series import DISABLED, REFUSED, WATCHING, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import BudgetClock, event_times
 from monitor.core.detectors.budget.tell import reference_rows
+from monitor.core.detectors.budget.words import describe_armed
 from monitor.core.detectors.forms import readable
 from monitor.core.detectors.inputs import not_numbers, number_parts
 from monitor.core.detectors.keyed import Key, Keyed
@@ -44,25 +45,38 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
     that; without, a new reference is collected. `"version"` is its number. freeze: neither learn nor find.
     """
 
+    ARMS = (SHIFT, OUTLIER)
+    UP = False  # whether only rises matter
+    GIVEN = True  # whether people can give it references, and put them back
+
     def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
-        super().__init__(rule, detect.by, form, Keyed(lambda key: BudgetSeries(), CAP))
+        super().__init__(rule, detect.by, form, Keyed(self._series, CAP))
         self._detect, self._columns, self._budget, self._model = detect, columns, budget, model
         self._tolerance = tolerance_of(rule, detect)
         self._clock = BudgetClock()
-        self._pool = Pool(budget * SHIFT, budget * OUTLIER)
+        self._pool = self._new_pool()
         self._given = Given()
+
+    def _series(self, key: Key) -> BudgetSeries:
+        return BudgetSeries()
+
+    def _new_pool(self) -> Pool:
+        return Pool(*(arm * self._budget for arm in self.ARMS))
 
     def allow(self, budget: float) -> None:
         """Another budget from now on, in false pages a week; references and masses stay."""
         self._budget = budget
-        self._pool.allow(budget * SHIFT, budget * OUTLIER)
+        self._pool.allow(*(arm * budget for arm in self.ARMS))
 
     # -- observe --
 
     def observe(self, batch: Batch, clock: Floats) -> list[Finding]:
         if not batch.n or batch.truth:
             return []
-        told = self._clock.advance(batch)
+        return self._take(batch, clock, self._clock.advance(batch))
+
+    def _take(self, batch: Batch, clock: Floats, told: Floats) -> list[Finding]:
+        """What is found in a batch whose rows come at `told` by the budget's clock."""
         if self._entries.is_frozen(""):
             return []
         parts = self.parts(batch)
@@ -153,9 +167,12 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             if looks is not None and entry.state == WATCHING:
                 watched.append(Watched(key, entry, looks))
         for hit in self._pool.run(self._entries.entries, watched):
-            make = shift_finding if hit.arm == "shift" else outlier_finding
-            found.append((hit.row, make(self.rule, batch, hit, float(clock[hit.row]))))
+            found.append((hit.row, self._finding(batch, hit, float(clock[hit.row]))))
         return found
+
+    def _finding(self, batch: Batch, hit: Hit, clock: float) -> Finding:
+        make = shift_finding if hit.arm == "shift" else outlier_finding
+        return make(self.rule, batch, hit, clock)
 
     def _guard(
         self, entry: BudgetSeries, points: Points, key: Key, batch: Batch, clock: Floats
@@ -187,14 +204,20 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             points, blocks = collector.until(until)
             references.append(Reference(" ".join(key), points, blocks))
         names = (self.rule.key, self._model, *(reference.name for reference in references))
-        terms = Terms(self._budget * SHIFT, self._tolerance, SPREAD, names)
+        terms = Terms(self._budget * self.ARMS[0], self._tolerance, SPREAD, names, self.UP)
         for key, reference, made in zip(keys, references, arm(references, terms), strict=True):
-            entry = entries[key]
-            was = entry.state
-            complete = not np.isinf(until) or was in (WATCHING, REFUSED)
-            entry.arm(made, reference.blocks, complete, now)
+            self._adopt(key, made, reference.blocks, until, now)
         self._given.note(keys)
         self._pool.adopt(entries)
+
+    def _adopt(self, key: Key, made: Any, blocks: Blocks | None, until: float, now: float) -> None:
+        """Hand its series the outcome of arming."""
+        entry = self._entries.entries[key]
+        entry.arm(made, blocks, self._is_complete(entry, until), now)
+
+    def _is_complete(self, entry: BudgetSeries, until: float) -> bool:
+        """Whether a reference needs no more: a person said so, or it is the second one."""
+        return not np.isinf(until) or entry.state in (WATCHING, REFUSED)
 
     def _place(self, fitted: Fitted, version: int, models: list[str]) -> None:
         self._given.give(fitted, version, self._tolerance, self._entries, self._pool, models)
@@ -204,9 +227,10 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
         return [""] if self._routes.on_version != "compare" else sorted(self._routes.versions)
 
     def fitted(self, keys: Iterable[Key] | None = None) -> Fitted:
-        """What the series (None: all) watch by."""
+        """What the series (None: all) watch by, as far as it can be given to others."""
         wanted = self._entries.entries if keys is None else [k for k in keys if k in self._entries.entries]
-        found = (fitted_series(key, self._entries.entries[key]) for key in sorted(wanted))
+        given = sorted(wanted) if self.GIVEN else []
+        found = (fitted_series(key, self._entries.entries[key]) for key in given)
         return Fitted(self.rule.key, self._form, self._tolerance, tuple(s for s in found if s is not None))
 
     def learned(self) -> list[Learned]:
@@ -240,7 +264,8 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
         body = mark.body or {}
         until = body.get("until")
         if mark.kind == "reference" and "fitted" in body:
-            self._place(from_text(body["fitted"]), int(body.get("version", 0)), self._followed())
+            if self.GIVEN:  # the rule may have become another since
+                self._place(from_text(body["fitted"]), int(body.get("version", 0)), self._followed())
             return
         if mark.kind == "reference":
             self._given.again(int(body.get("version", self._given.version)))
@@ -278,20 +303,17 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             "tolerance": self._tolerance,
             "reference_version": self._given.version,
             "waiting": self._given.waiting is not None,
-            "references": reference_rows(self._entries.entries, self._pool),
+            "references": reference_rows(self._entries.entries, self._pool, self._told),
             "not_numbers": not_numbers(self._detect.columns, self._columns),
             "not_covered": "category, text and vector columns; watch categories with quality: new_category",
         }
+
+    def _told(self, key: Key, entry: BudgetSeries) -> dict[str, Any]:
+        assert entry.armed is not None
+        return describe_armed(entry.armed, self._pool.delays(key))
 
 
 def tolerance_of(rule: Rule, detect: Detect) -> float:
     """What a rule tolerates, in probability."""
     usual = TOLERANCE["shift"] if rule.reference is None else ROLLING
     return usual if detect.tolerance is None else detect.tolerance
-
-
-def budget_watcher(
-    rule: Rule, detect: Detect, model: str, columns: Columns, form: str, budget: float = 1.0
-) -> BudgetWatcher:
-    """The budgeted watcher of a shift rule; `budget` is in false pages a week."""
-    return BudgetWatcher(rule, detect, columns, form, budget, model)

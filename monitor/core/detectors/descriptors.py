@@ -1,0 +1,88 @@
+"""Columns of text and of vectors as numbers: what a shift rule watches of them. Each is a series named `path: what`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from monitor.core.columns import Columns
+from monitor.core.detectors.budget.replay import generator
+from monitor.core.detectors.inputs import usable_from
+from monitor.core.detectors.keyed_watcher import Part
+from monitor.core.events import Batch, Floats
+
+LONGEST = 4000  # characters of a text that are looked at, but for its length
+PROJECTIONS = 4
+WIDEST = 8192  # numbers of a vector
+_WORD = re.compile(r"\w+")
+_REFUSAL = re.compile(
+    r"\b(i (?:can(?:no|')t|am (?:not able|unable)|'m (?:not able|unable|sorry)|won't)|as an ai|i must decline)\b", re.I
+)
+_PERSONAL = re.compile(
+    r"[\w.+-]{1,64}@[\w-]{1,64}\.\w{2,10}"  # mail addresses
+    r"|\+?\d[\d ()-]{8,16}\d"  # telephone, card and account numbers
+    r"|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b"  # IBAN
+)
+
+
+def _repetition(text: str) -> float:
+    words = _WORD.findall(text.lower())
+    return 1 - len(set(words)) / len(words) if words else 0.0
+
+
+TEXT: Mapping[str, Callable[[str], float]] = {
+    "length": lambda text: float(len(text)),
+    "words": lambda text: float(len(_WORD.findall(text[:LONGEST]))),
+    "non-ASCII share": lambda text: sum(c > "\x7f" for c in text[:LONGEST]) / max(len(text[:LONGEST]), 1),
+    "repetition": lambda text: _repetition(text[:LONGEST]),
+    "refusal": lambda text: float(_REFUSAL.search(text[:LONGEST]) is not None),
+    "personal data": lambda text: float(_PERSONAL.search(text[:LONGEST]) is not None),
+}
+
+
+def descriptor_parts(paths: tuple[str, ...], columns: Columns, batch: Batch) -> list[Part]:
+    """The text and vector columns of a batch that `paths` name, usable where the kind is known and there is a value."""
+    parts = []
+    for path in columns.expand(paths, ("text", "vector")):
+        if path not in batch.columns:
+            continue
+        make = _of_texts if columns.kind(path) == "text" else _of_vectors
+        usable = usable_from(batch, columns.first_row(path, batch), batch.present(path))
+        for what, values in make(path, batch).items():
+            parts.append(Part(f"{path}: {what}", values, usable & np.isfinite(values)))
+    return parts
+
+
+def _of_texts(path: str, batch: Batch) -> dict[str, Floats]:
+    texts = [text or "" for text in batch.texts(path)]
+    return {what: np.fromiter(map(measure, texts), np.float64, batch.n) for what, measure in TEXT.items()}
+
+
+def _of_vectors(path: str, batch: Batch) -> dict[str, Floats]:
+    """The length of each vector, and projections of it on directions that depend on its size alone; NaN for others."""
+    names = ["norm", *(f"projection {k + 1}" for k in range(PROJECTIONS))]
+    rows = [_projected(value) for value in batch.raw(path)]
+    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
+
+
+def _projected(value: Any) -> list[float]:
+    nothing = [math.nan] * (PROJECTIONS + 1)
+    if not isinstance(value, list) or not 0 < len(value) <= WIDEST:
+        return nothing
+    try:
+        numbers = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return nothing
+    if numbers.ndim != 1 or not np.all(np.abs(numbers) < 1e150):  # squares of more would not be finite
+        return nothing
+    return [math.sqrt(float((numbers * numbers).sum())), *(_signs(len(value)) * numbers).sum(axis=1).tolist()]
+
+
+@lru_cache(maxsize=16)
+def _signs(size: int) -> Any:
+    return generator(("projection", str(size))).choice([-1.0, 1.0], (PROJECTIONS, size))

@@ -1,0 +1,1 @@
+"""What is bet on besides numbers: how often something bad happens, and which categories come."""

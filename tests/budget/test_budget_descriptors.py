@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.core.detectors.descriptors import TEXT, _projected
+from monitor.core.rules.model import ColumnSetting
+
+Make = Callable[..., Any]
+WORDS = ["the", "loan", "was", "paid", "back", "on", "time", "and", "the", "account", "stays", "open", "for", "now"]
+
+
+def texts(seed: int, n: int, more: str = "") -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, rng.integers(8, 30))) + more for _ in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("what", "text", "value"),
+    [
+        ("length", "abc", 3.0),
+        ("words", "one two, three", 3.0),
+        ("non-ASCII share", "aä", 0.5),
+        ("repetition", "no no no no", 0.75),
+        ("repetition", "", 0.0),
+        ("refusal", "I'm sorry, but I cannot help with that.", 1.0),
+        ("refusal", "Here is the list.", 0.0),
+        ("personal data", "write to jo@example.org", 1.0),
+        ("personal data", "card 4111 1111 1111 1111", 1.0),
+        ("personal data", "room 12 at 14:30", 0.0),
+    ],
+)
+def test_what_is_measured_of_a_text(what: str, text: str, value: float) -> None:
+    assert TEXT[what](text) == value
+
+
+def test_projections_depend_on_the_vector_alone_and_bad_ones_are_none() -> None:
+    assert _projected([3.0, 4.0])[0] == 5.0
+    assert _projected([1, 2, 3]) == _projected([1.0, 2.0, 3.0])
+    for bad in (None, [], "x", [None], ["a"], [[1.0]], [math.inf], [1e308, 1e308], [10**400]):
+        assert all(map(math.isnan, _projected(bad)))
+
+
+def test_answers_that_become_refusals_are_found(player: Make) -> None:
+    watched = player(step=1800.0)
+    watched.columns.configure({"inputs.t": ColumnSetting("text")})
+    watched.feed({"inputs.t": texts(1, 330)})
+    watched.arm()
+    assert watched.feed({"inputs.t": texts(2, 40)}) == []
+    found = watched.feed(
+        {"inputs.t": texts(3, 60, " I am sorry, I cannot help you with this request at all today" * 2)}
+    )
+    assert {"inputs.t: length", "inputs.t: words"} & {f.evidence.column for f in found}
+
+
+def test_vectors_that_move_are_found(player: Make) -> None:
+    def vectors(seed: int, n: int, level: float = 0.0) -> list[list[float]]:
+        return (np.random.default_rng(seed).normal(0, 1, (n, 16)) + level).tolist()  # type: ignore[no-any-return]
+
+    watched = player(step=1800.0)
+    watched.columns.configure({"inputs.v": ColumnSetting("vector")})
+    watched.feed({"inputs.v": vectors(1, 330)})
+    watched.arm()
+    assert watched.feed({"inputs.v": vectors(2, 40)}) == []
+    found = watched.feed({"inputs.v": vectors(3, 60, 2.0)})
+    assert found
+    assert all(f.evidence.column.startswith("inputs.v: ") for f in found)
