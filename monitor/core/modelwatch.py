@@ -18,7 +18,7 @@ from monitor.core.findings import Finding, Level
 from monitor.core.references import Learned
 from monitor.core.rules.model import Book
 from monitor.core.state import StateError
-from monitor.core.timeline import Timeline
+from monitor.core.timeline import Timeline, is_direct
 from monitor.core.watcher import Mark
 
 FORMAT = 2  # 1: without history beside the present
@@ -34,7 +34,8 @@ class ModelWatch(Timeline):
     def __init__(self, name: str, book: Book, at: float, born: int = 0) -> None:
         self.born = born  # the step that made it
         self.as_of = 0  # steps up to this one are in it: it came from a snapshot
-        self.newest = -np.inf  # the largest time that a row of the present happened at
+        self.newest = -np.inf  # the largest time that a row happened at before the present began
+        self.begun = False  # whether the service has sent a row that was not old
         self.history: Timeline | None = None
         super().__init__(name, book, at)
 
@@ -44,18 +45,37 @@ class ModelWatch(Timeline):
         if self.history is not None:
             self.history.adopt(book)
 
+    @property
+    def late_by(self) -> float | None:
+        """Seconds that the newest event lay back when it came, where the present is still made of history."""
+        late = None if self.last_seen is None or not self.old else self.last_seen - self.newest
+        return late if late is not None and np.isfinite(late) else None
+
     # -- events -------------------------------------------------------------------------------------------------
 
     def observe(self, batch: Batch) -> list[Finding]:
         """Take in one batch of this model. Findings come in the order of rules, then of rows, history's last."""
-        if self.old and batch.live and not batch.truth:
-            self._begin(batch)
+        dawn = self._dawn(batch)
+        if dawn:
+            return self.observe(batch.take(np.arange(dawn))) + self.observe(batch.take(np.arange(dawn, batch.n)))
         past = self._labels_of_history(batch) if batch.truth else self._behind(batch)
         if past is None or not past.any():
             return super().observe(batch)
         then = batch if past.all() else batch.take(np.flatnonzero(past))
         found = [] if then is batch else super().observe(batch.take(np.flatnonzero(~past)))
         return found + self._beside(then).observe(then)
+
+    def _dawn(self, batch: Batch) -> int:
+        """The row with which the present begins, if that is not the first: nothing comes before it is there."""
+        if self.begun or batch.truth or not is_direct(batch):
+            return 0
+        fresh = np.flatnonzero(batch.live | (batch.recorded_at - batch.at <= OLD))
+        if not len(fresh) or fresh[0] > 0:
+            return int(fresh[0]) if len(fresh) else 0
+        self.begun = True
+        if self.old:
+            self._begin(batch)
+        return 0
 
     def _begin(self, batch: Batch) -> None:
         """The present begins. What history made a detector latch on called nobody: it watches again from here, as if
@@ -67,13 +87,13 @@ class ModelWatch(Timeline):
     def _behind(self, batch: Batch) -> Bools | None:
         """Which rows are history that the present has left behind; None: none of them.
 
-        Once a live source has sent, that is every old row. What comes from files alone may catch up with itself: there
-        it is only what lies more than an hour behind the newest row.
+        Once the present has begun, that is every old row. Before, what comes may catch up with itself: there it is only
+        what lies more than an hour behind the newest row.
         """
         if batch.live:
             return None
         old = batch.recorded_at - batch.at > OLD
-        if self.live and self.events:
+        if self.begun:
             return old
         newest = np.maximum.accumulate(np.append(self.newest, np.minimum(batch.at, batch.recorded_at)))
         self.newest = float(newest[-1])
@@ -153,16 +173,18 @@ class ModelWatch(Timeline):
         """State for `core.state.dump`."""
         beside = None if self.history is None else self.history.save()
         head = {"v": FORMAT, "name": self.name, "book": self.book.digest}
-        return {**super().save(), **head, "newest": self.newest, "history": beside}
+        return {**super().save(), **head, "newest": self.newest, "begun": self.begun, "history": beside}
 
     def load(self, saved: Any) -> list[str]:
         """Continue from `save`; answers the keys of rules that must start afresh. Raises StateError."""
         if saved["v"] == 1:
             reached = saved["clock"] if saved["event_time"] else saved["last_seen"]
-            saved = {**saved, "heard": saved["last_seen"], "newest": -np.inf if reached is None else reached}
+            begun = saved["live"] and saved["events"] > 0
+            newest = -np.inf if reached is None else reached
+            saved = {**saved, "heard": saved["last_seen"], "newest": newest, "begun": begun}
         elif saved["v"] != FORMAT:
             raise StateError(f"model state has version {saved['v']}, this program reads {FORMAT}")
-        self.newest = saved["newest"]
+        self.newest, self.begun = saved["newest"], saved["begun"]
         if saved.get("history") is not None:
             self.history = Timeline(self.name, self.book, saved["history"]["since"], history=True)
             self.history.load(saved["history"])  # whatever starts afresh in it is of the past, and no loss worth a word

@@ -39,7 +39,7 @@ class Timeline:
         self.heard: float | None = None  # recorded_at of the newest event or label
         self.events = 0
         self.versions: list[str] = []
-        self.live = True  # whether a live source has ever sent, or nothing has come yet
+        self.live = True  # whether the service itself has ever sent, or nothing has come yet
         self.old = False  # whether the newest event was history when it came
         self.event_time = False
         self.columns = Columns()
@@ -118,7 +118,7 @@ class Timeline:
         self.clock, self.heard = float(clock[-1]), float(batch.recorded_at[-1])
         if not batch.truth:
             self.event_time = self._by_event(batch)
-            self.live = batch.live or (self.live and self.events > 0)
+            self.live = is_direct(batch) or (self.live and self.events > 0)
             self.old = is_old(batch, batch.n - 1)
             self.last_seen = self.heard
             self.events += batch.n
@@ -131,7 +131,7 @@ class Timeline:
         a file beside a live source, have no say in that: the clock would stand until the next live event."""
         if self.options.time is not None:
             return self.options.time == "event"
-        aside = batch.truth or (self.live and not batch.live)
+        aside = batch.truth or (self.live and not is_direct(batch))
         return self.event_time if aside and self.events else batch.event_time
 
     def _note_versions(self, versions: list[str | None]) -> None:
@@ -156,6 +156,8 @@ class Timeline:
         levels: list[Level] = []
         for key, watcher in self._watchers:
             absent = isinstance(self.rules[key].form, Absent)
+            if absent and past:
+                continue  # the present, of which silence is, has not begun
             level = self._watchers.run(key, partial(watcher.assess, at if absent and self.live else now))
             if level is not None:
                 levels.append(replace(level, historical=True) if past else level)
@@ -209,6 +211,11 @@ class Timeline:
         if self.join is not None and saved["join"] is not None:
             self.join.load(saved["join"])
         return self._watchers.load(saved)
+
+
+def is_direct(batch: Batch) -> bool:
+    """Whether it comes from the service itself, or on its behalf, and not from a record with a clock of its own."""
+    return batch.live or not batch.event_time
 
 
 def _column_settings(packs: list[Pack]) -> dict[str, Any]:

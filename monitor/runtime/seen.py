@@ -49,7 +49,8 @@ class Seen:
             names |= dict.fromkeys(name for name, part in bank.models.items() if part.born == self.step.seq)
         parts = [bank.models[name] for name in names if name in bank.models]
         return [
-            ModelSeen(p.name, p.since, p.last_seen, p.events, tuple(p.versions), dict(p.columns.kinds)) for p in parts
+            ModelSeen(p.name, p.since, p.last_seen, p.events, tuple(p.versions), dict(p.columns.kinds), p.late_by)
+            for p in parts
         ]
 
     def entries(self, bank: Bank) -> list[Entry]:

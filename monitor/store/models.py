@@ -30,13 +30,13 @@ class ModelSeen:
     events: int
     versions: Sequence[str] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    late_by: float | None = None  # seconds that its newest event lay back when it came, if it was taken for history
 
 
+_COUNTED: Final = ("first_seen", "last_seen", "events", "late_by")
 _KNOWN: Final = select(table).where(table.c.model == bindparam("m"))
 _COUNT: Final = (
-    update(table)
-    .where(table.c.model == bindparam("m"))
-    .values({name: bindparam(f"new_{name}") for name in ("first_seen", "last_seen", "events")})
+    update(table).where(table.c.model == bindparam("m")).values({name: bindparam(f"new_{name}") for name in _COUNTED})
 )
 
 
@@ -52,7 +52,7 @@ def see_models(tx: Transaction, seen: Sequence[ModelSeen]) -> None:
         if known is None or any(merged[part] != known[part] for part in ("versions", "columns")):
             upsert(tx.connection, table, [merged])
         else:
-            counted = {f"new_{part}": merged[part] for part in ("first_seen", "last_seen", "events")}
+            counted = {f"new_{part}": merged[part] for part in _COUNTED}
             tx.connection.execute(_COUNT, {"m": name, **counted})
         retired_at = None if known is None else known["retired_at"]
         if retired_at is not None and item.last_seen is not None and item.last_seen > retired_at:
@@ -108,6 +108,7 @@ def _merge(item: ModelSeen, known: rows.Row | None) -> dict[str, Any]:
         "first_seen": first_seen,
         "last_seen": None if last_seen is None else float(last_seen),
         "events": int(item.events),
+        "late_by": None if item.late_by is None else float(item.late_by),
         "versions": rows.to_json(versions[-_VERSIONS:]),
         "columns": rows.to_json(columns),
     }
@@ -120,6 +121,7 @@ def _shown(row: rows.Row) -> dict[str, Any]:
         "first_seen": rows.shown_time(row["first_seen"]),
         "last_seen": rows.shown_time(row["last_seen"]),
         "events": row["events"],
+        "late_by": row["late_by"],
         "versions": rows.from_json(row["versions"]),
         "columns": rows.from_json(row["columns"]),
         "retired_at": rows.shown_time(row["retired_at"]),

@@ -103,6 +103,7 @@ models = Table(  # every model ever seen or expected
     Column("first_seen", Double),
     Column("last_seen", Double),
     Column("events", BigInteger, nullable=False),
+    Column("late_by", Double),  # seconds, of the newest event, if it was taken for history
     Column("versions", Text, nullable=False),  # JSON list, newest last
     Column("columns", Text, nullable=False),  # JSON: path -> kind
     Column("retired_at", Double),

@@ -20,10 +20,11 @@ class Number:
 
 
 def flags_of(headers: Headers) -> Flags:
-    """Lines of a file are old: their own time counts, and they page nobody unless the sender says `live`."""
+    """Lines of a file bring their own clock. Whatever is old when it comes pages nobody unless the sender says `live`."""
+    live = headers.get("overloop-live") == "1"
     if headers.get("overloop-source", "").lower() != "file":
-        return Flags()
-    return Flags(event_time=True, live=headers.get("overloop-live") == "1", source="file")
+        return Flags(live=live)
+    return Flags(event_time=True, live=live, source="file")
 
 
 def number_of(headers: Headers) -> Number | None:

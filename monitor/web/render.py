@@ -107,5 +107,6 @@ _TEMPLATES.filters |= {
     "web": link,
     "coded": coded,
     "nth": nth,
+    "span": duration_text,
     "quoted": lambda text: quote(str(text), safe=""),
 }

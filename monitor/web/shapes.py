@@ -165,6 +165,7 @@ class Model(_Shape):
     first_seen: Time | None
     last_seen: Time | None
     events: int
+    late_by: float | None = Field(description="seconds that its newest event lay back, if it was taken for history")
     versions: list[str]
     columns: dict[str, str]
     retired_at: Time | None

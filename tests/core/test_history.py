@@ -85,6 +85,30 @@ def test_old_rows_behind_a_live_stream_go_beside_it_and_leave_it_as_it_is() -> N
     assert "Absent" not in {type(busy.rules[key].form).__name__ for key in busy.history.watchers}
 
 
+def test_what_a_service_sends_late_teaches_before_the_present_begins_and_goes_beside_it_after() -> None:
+    part = ModelWatch("m", a_book(LOW, Absent(600.0)), BASE)
+    for day in (3, 2):
+        part.observe(live(BASE, [2.0] * 10, 100 * day, at=BASE - day * DAY + np.arange(10.0), live=False))
+    assert part.history is None and part.late_by == pytest.approx(2 * DAY - 9)
+    assert all(level.historical and level.rule == "p/R0" for level in part.assess(BASE + HOUR)), "silence is of now"
+    part.observe(live(BASE + 1, [2.0] * 5, 500, live=False))
+    assert part.late_by is None and not any(level.historical for level in part.assess(BASE + 1))
+    before = present(part)
+    part.observe(live(BASE + 2, [0.0] * 10, 600, at=np.full(10, BASE - DAY), live=False))
+    assert part.history is not None and present(part) == before
+
+
+def test_where_the_present_begins_within_a_batch_does_not_depend_on_how_it_is_cut() -> None:
+    drift = [i % 7.0 for i in range(600)] + [5 + i % 7.0 for i in range(600)] + [12 + i % 7.0 for i in range(300)]
+    at = np.concatenate([BASE - DAY + np.arange(900.0), np.full(600, BASE)])
+    whole = live(BASE, drift, at=at, live=False)
+    one, many = (ModelWatch("m", a_book(SHIFT), BASE) for _ in range(2))
+    found = one.observe(whole)
+    apart = [f for start in range(0, 1500, 70) for f in many.observe(whole.take(range(start, min(start + 70, 1500))))]
+    assert found == apart and [f.historical for f in found] == [True, False]
+    assert dump(one.save()) == dump(many.save())
+
+
 def test_a_level_of_history_stands_beside_that_of_the_present() -> None:
     part = ModelWatch("m", a_book(LOW), BASE)
     part.observe(live(BASE, [2.0] * 5))

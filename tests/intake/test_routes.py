@@ -224,13 +224,13 @@ def test_who_may_not_post_is_told_so_before_the_body_is_read(make_site: Any) -> 
     assert site.post(event("a"), headers={"Authorization": "Bearer good"}).status == 202
 
 
-def test_lines_of_a_file_are_old_unless_said_to_be_live(site: Any) -> None:
+def test_what_is_old_when_it_comes_may_page_only_where_the_sender_says_so(site: Any) -> None:
     site.post(event("a"))
     site.post(event("b"), headers={"Overloop-Source": "file"})
     site.post(event("c"), headers={"Overloop-Source": "file", "Overloop-Live": "1"})
     site.post(event("d"), headers={"Overloop-Live": "1"})
     flags = [(r.flags.event_time, r.flags.live, r.flags.source) for r in site.spool.read(0, 0, 99)]
-    assert flags == [(False, True, "http"), (True, False, "file"), (True, True, "file"), (False, True, "http")]
+    assert flags == [(False, False, "http"), (True, False, "file"), (True, True, "file"), (False, True, "http")]
 
 
 def numbered(sequence: object, producer: str = "p") -> dict[str, str]:

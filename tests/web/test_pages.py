@@ -388,8 +388,13 @@ def test_models_are_listed_and_each_has_its_page(site: Site) -> None:
         "3, 2",
         "by a-supervisor: it drifts",
     )
+    assert "taken for history" not in shop.text
+    site.model("late", late_by=7200.0)
+    shows(
+        read(site.browse("/models/late")), "Its events lie 2 hours back when they come, so they are taken for history"
+    )
     shows(shop, "shop/LowConfidence high Trips when the share of events with output.confidence < 0.6 is above 5%")
-    shows(shop, "a-supervisor accepted the present as version 1 for all rules: the sale stays")
+    shows(shop, "version 1 for all rules, by a-supervisor: the sale stays")
     other = read(site.browse("/models/a%2Fb"))
     shows(other, "a/b", "None so far.", "none was named", "decided once enough events have come", "Nobody told of one")
     read(site.browse("/models/unknown"), 404)

@@ -16,7 +16,7 @@ from monitor.core.watcher import Mark
 from monitor.core.windows.versions import Versions
 from monitor.core.windows.window import padded
 
-HISTORY = 3600.0  # seconds: what a source that is not live brings later than that is no sign of life
+HISTORY = 3600.0  # seconds: what a record of the past brings later than that is no sign of life
 
 
 class AbsentWatcher:
@@ -43,7 +43,7 @@ class AbsentWatcher:
         if batch.n == 0:
             return []
         self._begin(float(batch.recorded_at[0]))
-        now = np.flatnonzero(batch.live | (batch.at >= batch.recorded_at - HISTORY))
+        now = np.flatnonzero(batch.live | (not batch.event_time) | (batch.at >= batch.recorded_at - HISTORY))
         heard = batch if len(now) == batch.n else batch.take(now)
         if heard.n:
             self._versions.note(heard)
