@@ -22,7 +22,8 @@ SHORT, STEEP = (
     0.45,
     3.0,
 )  # share of the budget under which a reference is short for slow changes; how fast they get dear
-RARE = 2500.0  # odds under which no point is an outlier, however few there are
+PATIENCE = 10.0  # times its usual spacing that a point can have waited for at most
+RARE = 10_000.0  # odds under which no point is an outlier, however few there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,14 @@ class Pool:
         due[rows.searchsorted(points.rows), i] = self._released(hit.key, hit.looks)[later] / (self._heights[i] * worn)
 
     def _released(self, key: Key, looks: Looks) -> Floats:
-        """The part of a period's budget that the time each point has waited gives to its series."""
-        return np.minimum(looks.waited * (float(self._shares[self._places[key]]) / PERIOD), CAP)
+        """The part of a period's budget that the time each point has waited gives to its series.
+
+        At most what `PATIENCE` points usually wait for: a silence is no reason to ask for less evidence.
+        """
+        i = self._places[key]
+        share = float(self._shares[i])
+        most = min(CAP, PATIENCE * share / max(self._armed[i].rate, 1e-9))
+        return np.minimum(looks.waited * (share / PERIOD), most)
 
     def _shifts(self, watched: list[Watched], rows: Ints, cells: Ints, due: Floats) -> list[Hit]:
         found: list[Hit] = []

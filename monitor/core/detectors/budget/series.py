@@ -13,7 +13,7 @@ from monitor.core.detectors.budget.arming import FEWEST, Armed
 from monitor.core.detectors.budget.collect import Collector
 from monitor.core.detectors.budget.outliers import fresh
 from monitor.core.detectors.budget.points import Blocks, Points, load_blocks
-from monitor.core.detectors.budget.predictor import DAY, ORDER, slots
+from monitor.core.detectors.budget.predictor import DAY, LAGS, slots
 from monitor.core.events import Floats, Ints
 
 COLLECTING, WATCHING, LATCHED, REFUSED, DISABLED = "collecting", "watching", "latched", "refused", "disabled"
@@ -63,7 +63,7 @@ class BudgetSeries:
         self.muted = -np.inf  # clock up to which the outlier arm says nothing more
         self.strain = 0.0  # pages of late, a week ago by half, two weeks ago by a quarter
         self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
-        self._lags: Floats = np.zeros(ORDER)
+        self._lags: Floats = np.zeros(LAGS)
         self._carried: Floats = fresh()
         self._values: Singles = np.empty(0, dtype=np.float32)  # level and cell of the last points
         self._cells: Ints = np.empty(0, dtype=np.int64)
@@ -98,7 +98,7 @@ class BudgetSeries:
         if complete:
             self.collector = None
         self.since = now
-        self._lags, self._carried = np.zeros(ORDER), fresh()
+        self._lags, self._carried = np.zeros(LAGS), fresh()
         self._values, self._cells = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
         self.offset, self.ratio = 0.0, 1.0
 
@@ -205,7 +205,7 @@ class BudgetSeries:
         self.offset, self.ratio = (0.0, 1.0) if near else (offset * unit, ratio if self.blocks is None else 1.0)
         if not near:
             self.note = "watches for further change from where it has been since the page; the reference is unchanged"
-        self._lags, self._carried = np.zeros(ORDER), fresh()
+        self._lags, self._carried = np.zeros(LAGS), fresh()
 
     def _moved(self) -> tuple[float, float]:
         """How far the level is from the reference in its standard deviations, and how many times as wide."""
@@ -273,6 +273,6 @@ class BudgetSeries:
             self.collector.load(saved["collector"])
         self.armed = None if saved["armed"] is None else load_armed(saved["armed"])
         self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
-        self._lags, self._carried, self._after = np.split(saved["carried"], [ORDER, 2 * ORDER + 2])
+        self._lags, self._carried, self._after = np.split(saved["carried"], [LAGS, 2 * LAGS + 2])
         self._values = saved["values"]
         self._cells = saved["cells"].astype(np.int64)

@@ -27,7 +27,7 @@ from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark
 
 CAP = 500  # series of one rule on one model
-SHIFT, OUTLIER = 0.3, 0.7  # of the budget: what is slow and stays, what is sudden
+SHIFT, OUTLIER = 0.88, 0.12  # of the budget: what is slow and stays, what is sudden
 SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act
 ROLLING = 0.10  # tolerance of operational series, whose reference rolls
 SHOWN = 50
@@ -107,6 +107,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             self._wake(float(told[start]))
             stop, due = self._stretch(streams, told, start)
             found += self._feed(streams, (start, stop), batch, told, at, clock)
+            due = [key for key in due if self._entries.entries[key].collector is not None]  # a page may have ended it
             if due:
                 self._arm(due, np.inf, float(told[stop - 1]))
             start = stop
