@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,10 +19,10 @@ from monitor.core.detectors.keyed import Key
 from monitor.core.events import Floats, Ints
 
 EXPLAINED = 0.9  # of the sum of masses: the series that hold it are the explanation
-SHORT, STEEP = (
-    0.45,
-    3.0,
-)  # share of the budget under which a reference is short for slow changes; how fast they get dear
+SHORT = 0.45  # share of the budget under which a reference is short for slow changes
+STEEP = 3.0  # how fast they get dear then
+FEW, FEWER = 500, 2.0  # points under which a reference is small, and how fast slow changes get dear then
+LEFT = 0.7  # of the budget that the outlier arm has at most, where the shift arm can use little or none
 PATIENCE = 10.0  # times its usual spacing that a point can have waited for at most
 RARE = 10_000.0  # odds under which no point is an outlier, however few there are
 
@@ -65,7 +66,9 @@ class Hit:
         n = int(np.unravel_index(int(np.argmax(gains)), gains.shape)[0]) + 1
         spacing = PERIOD / max(self.series.armed.rate, 1e-9)
         since = float(self.looks.points.at[max(self.place, 0)]) - (n - 1) * spacing
-        return float(self.looks.levels[stop - n : stop].astype(np.float64).mean()), n, since
+        armed = self.series.armed
+        far = float(self.looks.levels[stop - n : stop].astype(np.float64).mean())
+        return armed.mean + (armed.sd or 1.0) * far, n, since
 
 
 class Pool:
@@ -77,12 +80,13 @@ class Pool:
         self._places: dict[Key, int] = {}
         self._shares: Floats = np.empty(0)
         self._heights: Floats = np.empty(0)
+        self._sudden: Floats = np.empty(0)  # the outlier arm's budget, by series
         self._offsets: Ints = np.empty(0, dtype=np.int64)
         self._table: Cube = np.ones((1, len(WEIGHTS)))
         self._armed: list[Armed] = []
 
     def allow(self, shift: float, outlier: float) -> None:
-        """Other budgets from now on."""
+        """Other budgets from now on; `adopt` follows."""
         self._shift, self._outlier = shift, outlier
 
     def adopt(self, entries: Mapping[Key, BudgetSeries], fresh: str | None = None) -> None:
@@ -99,7 +103,12 @@ class Pool:
         scale = np.array([entries[key].share for key, _ in armed])
         self._shares = shares(np.array([a.rate for _, a in armed])) * scale
         short = np.maximum(SHORT / np.maximum(scale, 1e-3), 1.0) ** STEEP
-        self._heights = np.minimum(np.array([a.height for _, a in armed]) * short, SILENT)
+        heights = np.array([a.height for _, a in armed])
+        few = np.maximum(FEW / np.array([a.n for _, a in armed]), 1.0) ** FEWER
+        self._heights = np.minimum(heights * short * few, SILENT)
+        used = np.where(heights >= SILENT, 0.0, self._shift / short)
+        whole = self._shift + self._outlier
+        self._sudden = np.maximum(np.minimum(whole - used, LEFT * whole), self._outlier)
         tables = [a.seen.table for _, a in armed]
         self._offsets = np.cumsum([0, *(len(t) for t in tables)])[: len(tables)].astype(np.int64)
         self._table = np.concatenate([*tables, np.ones((1, len(WEIGHTS)))])
@@ -167,7 +176,8 @@ class Pool:
         found = []
         for w in watched:
             stakes = self._released(w.key, w.looks) / w.looks.worn[1]
-            over = np.flatnonzero((w.looks.odds * stakes >= 1.0 / self._outlier) & (w.looks.odds >= RARE))
+            budget = self._sudden[self._places[w.key]]
+            over = np.flatnonzero((w.looks.odds * stakes * budget >= 1.0) & (w.looks.odds >= RARE))
             if len(over):
                 place = int(over[0])
                 row = int(w.looks.points.rows[place])
@@ -206,10 +216,14 @@ class Pool:
         return float((r.m[i] * r.P[i] + r.C[i]).sum() * self._shift)
 
     def save(self) -> Any:
-        return {"keys": [list(key) for key in self._places], "recursion": self._recursion.save()}
+        return {"keys": self._digest(), "recursion": self._recursion.save()}
 
     def load(self, saved: Any, entries: Mapping[Key, BudgetSeries]) -> None:
         self._arrange(entries)
-        if [list(key) for key in self._places] != saved["keys"]:
+        if self._digest() != saved["keys"]:
             raise ValueError("the pool holds other series than are armed")
         self._recursion.load(saved["recursion"])
+
+    def _digest(self) -> str:
+        """Which series have which place, in a few bytes."""
+        return hashlib.sha256(repr(list(self._places)).encode()).hexdigest()[:16]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -153,14 +152,23 @@ def choose(values: Floats, times: Floats) -> Predictor:
     folds = np.unique(np.floor(times / FOLD), return_inverse=True)[1]
     fade = _fade(times)
     best, found = math.inf, (Shape(), 0, False)
+    left: dict[Shape, Floats] = {}
+
+    def consider(shape: Shape, order: int, slow: bool) -> None:
+        nonlocal best, found
+        loss, tau = _judge(left[shape], order, fade if slow else 0.0)
+        allowed = len(values) / tau / PER_PARAMETER
+        loss += (order + slow) * PRICE / len(values)
+        if loss < best - GAIN and (shape.parameters == 1 or shape.parameters <= allowed):
+            best, found = loss, (shape, order, slow)
+
     for shape in _shapes(times):
-        rest = _out_of_fold(values, design(shape)[slot], folds)
-        for order, slow in [(k, False) for k in range(ORDER + 1)] + [(k, True) for k in (0, 1) if fade]:
-            loss, tau = _judge(rest, order, fade if slow else 0.0)
-            allowed = len(values) / tau / PER_PARAMETER
-            loss += (order + slow) * PRICE / len(values)
-            if loss < best - GAIN and (shape.parameters == 1 or shape.parameters <= allowed):
-                best, found = loss, (shape, order, slow)
+        left[shape] = _out_of_fold(values, design(shape)[slot], folds)
+        for order in range(ORDER + 1):
+            consider(shape, order, False)
+    if fade:
+        for shape, order in ((shape, order) for shape in dict.fromkeys((Shape(), found[0])) for order in (0, 1)):
+            consider(shape, order, True)
     return fit(values, times, *found)
 
 
@@ -232,8 +240,11 @@ def regression(rest: Floats, order: int, clip: float, fade: float = 0.0) -> Past
 
 def fading(values: Floats, start: float, fade: float) -> Floats:
     """Exponentially fading means, the one before the first value included."""
-    keep = 1.0 - fade
-    return np.array(list(accumulate(values.tolist(), lambda mean, v: keep * mean + fade * v, initial=start)))
+    keep, mean, out = 1.0 - fade, start, [start]
+    for value in values.tolist():
+        mean = keep * mean + fade * value
+        out.append(mean)
+    return np.array(out)
 
 
 def _gram(left: Matrix, right: Matrix) -> Matrix:

@@ -125,18 +125,9 @@ def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float,
     width = 1.0 if blocks else float(left.std()) or 1.0
     open_ = max(0.0, 1.0 - sum(made.phi))  # of a shift, while the mean over hours has not followed it
     scale = open_ * level / width
-    inner = None if made.idle and not blocks else _rounded(fit_cells(left))
+    inner = None if made.idle and not blocks else fit_cells(left)
     d = drift(tolerance) * (scale if inner is not None else 1.0)
     return Seen(cells, made, inner, blocks, points.n / tau, d, scale, spread)
-
-
-def _rounded(cells: Cells) -> Cells:
-    """Cuts of innovations as float32: so they are kept."""
-    return replace(cells, cuts=np.unique(cells.cuts.astype(np.float32)).astype(np.float64)) if _apart(cells) else cells
-
-
-def _apart(cells: Cells) -> bool:
-    return len(np.unique(cells.cuts.astype(np.float32))) == len(cells.cuts)
 
 
 def with_linear_bets(seen: Seen) -> Seen:

@@ -26,7 +26,8 @@ FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late 
 MUTE = DAY  # one page a series and day
 RECENT = 32  # points at hand for the evidence
 
-Singles = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]  # levels in standard deviations of the reference: for people to read
+FAR = 60_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Looks:
     """What a series shows the pool of some points: cells, the outlier arm's odds, the time each point has waited.
 
     `worn`: how many times dearer a page of each arm is than at first.
-    `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
+    `levels` (in standard deviations around the mean of the reference) and `past` are levels and cells of these points
+    and of up to `RECENT` before them.
     """
 
     points: Points
@@ -42,7 +44,7 @@ class Looks:
     odds: Floats
     waited: Floats
     worn: tuple[Floats, Floats]
-    levels: Singles
+    levels: Halves
     past: Ints
 
 
@@ -65,7 +67,7 @@ class BudgetSeries:
         self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
         self._lags: Floats = np.zeros(LAGS)
         self._carried: Floats = fresh()
-        self._values: Singles = np.empty(0, dtype=np.float32)  # level and cell of the last points
+        self._values: Halves = np.empty(0, dtype=np.float16)  # level and cell of the last points
         self._cells: Ints = np.empty(0, dtype=np.int64)
         self._after = np.zeros(5)  # n, sums of rest, rest squared, score, score squared since half a day after a page
 
@@ -99,7 +101,7 @@ class BudgetSeries:
             self.collector = None
         self.since = now
         self._lags, self._carried = np.zeros(LAGS), fresh()
-        self._values, self._cells = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
+        self._values, self._cells = np.empty(0, dtype=np.float16), np.empty(0, dtype=np.int64)
         self.offset, self.ratio = 0.0, 1.0
 
     # -- watching --
@@ -121,7 +123,9 @@ class BudgetSeries:
         cells, self._lags = armed.seen.cells(points, self._lags)
         odds, self._carried = self._odds(points)
         level = points.value if armed.outliers is None else armed.outliers.level(points)
-        levels = np.concatenate([self._values, level.astype(np.float32)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            far = np.nan_to_num((level - armed.mean) / (armed.sd or 1.0)).clip(-FAR, FAR)
+        levels = np.concatenate([self._values, far.astype(np.float16)])
         past = np.concatenate([self._cells, cells])
         self._values, self._cells = levels[-RECENT:], past[-RECENT:]
         if self.state == LATCHED:
@@ -254,25 +258,27 @@ class BudgetSeries:
         return {
             "state": self.state,
             "note": self.note,
-            "numbers": np.array([getattr(self, name) for name in NUMBERS]),
+            "numbers": np.concatenate(
+                [[getattr(self, name) for name in NUMBERS], self._lags, self._carried, self._after]
+            ),
             "collector": None if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else save_armed(self.armed),
             "blocks": None if self.blocks is None else self.blocks.save(),
-            "carried": np.concatenate([self._lags, self._carried, self._after]),
             "values": self._values,
             "cells": self._cells.astype(np.uint8),
         }
 
     def load(self, saved: Any) -> None:
         self.state, self.note = saved["state"], saved["note"]
-        for name, value in zip(NUMBERS, saved["numbers"].tolist(), strict=True):
+        numbers, *kept = np.split(saved["numbers"], np.cumsum([len(NUMBERS), LAGS, LAGS + 2]))
+        for name, value in zip(NUMBERS, numbers.tolist(), strict=True):
             setattr(self, name, value)
+        self._lags, self._carried, self._after = kept
         self.collector = None
         if saved["collector"] is not None:
             self.collector = Collector()
             self.collector.load(saved["collector"])
         self.armed = None if saved["armed"] is None else load_armed(saved["armed"])
         self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
-        self._lags, self._carried, self._after = np.split(saved["carried"], [LAGS, 2 * LAGS + 2])
         self._values = saved["values"]
         self._cells = saved["cells"].astype(np.int64)

@@ -1,6 +1,6 @@
 """How unusual a value is at the ends of a reference: its 32 most extreme values, a generalised Pareto tail beyond.
 
-Of the 32 values at each end those of 13 ranks are kept; a value between two of them has the rank of the lower one.
+Of the 32 values at each end those of six ranks are kept; a value between two of them has the rank of the lower one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.core.events import Floats
 
-RANKS = (32, 25, 20, 16, 13, 10, 8, 6, 5, 4, 3, 2, 1)  # 1 is the extreme
+RANKS = (32, 16, 8, 4, 2, 1)  # 1 is the extreme
 NARROWEST = 0.05  # scale of a tail, in robust standard deviations: ties at the end of a reference have none
 SHAPE = 0.25  # of the generalised Pareto tail: heavier than a normal, so that it vouches for less
 

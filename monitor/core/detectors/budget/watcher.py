@@ -27,8 +27,8 @@ from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark
 
 CAP = 500  # series of one rule on one model
-SHIFT, OUTLIER = 0.88, 0.12  # of the budget: what is slow and stays, what is sudden
-SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act
+SHIFT, OUTLIER = 0.94, 0.06  # of the budget: what is slow and stays, what is sudden
+SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act; less where less is tolerated
 ROLLING = 0.10  # tolerance of operational series, whose reference rolls
 SHOWN = 50
 DAY = 86400.0
@@ -54,6 +54,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
         """Another budget from now on, in false pages a week; references and masses stay."""
         self._budget = budget
         self._pool.allow(budget * SHIFT, budget * OUTLIER)
+        self._pool.adopt(self._entries.entries)
 
     # -- observe --
 
@@ -184,7 +185,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             points, blocks = collector.until(until)
             references.append(Reference(" ".join(key), points, blocks))
         names = (self.rule.key, self._model, *(reference.name for reference in references))
-        terms = Terms(self._budget * SHIFT, self._tolerance, SPREAD, names)
+        terms = Terms(self._budget * SHIFT, self._tolerance, min(SPREAD, 2 * self._tolerance), names)
         for key, reference, made in zip(keys, references, arm(references, terms), strict=True):
             entry = entries[key]
             was = entry.state
