@@ -141,9 +141,14 @@ def _faults(results: Sequence[Result], _: Path) -> str:
     rows = []
     for group in table.groups:
         cells = [table.cells[group, name] for name in names]
-        told = ["refused" if c[0].refused else str(c[0].pages) for c in cells]
-        rows.append([group, f"{cells[0][0].weeks:.0f}", *told])
-    return f"## What must not page: pages in a year\n\n{tables.markdown(['stream', 'weeks', *names], rows)}"
+        rows.append([group, *(_years(c) for c in cells)])
+    return f"## What must not page: pages in so many years\n\n{tables.markdown(['stream', *names], rows)}"
+
+
+def _years(cells: Sequence[Result]) -> str:
+    refused = sum(r.refused for r in cells)
+    told = f", {refused} refused" if refused else ""
+    return f"{sum(r.pages for r in cells)} in {len(cells)}{told}"
 
 
 def _changes(results: Sequence[Result], pictures: Path) -> str:

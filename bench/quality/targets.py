@@ -73,7 +73,8 @@ def _traffic(results: Sequence[Result]) -> list[list[str]]:
 def _faults(results: Sequence[Result]) -> list[list[str]]:
     table = Table(results, "fault")
     pages = {group: sum(r.pages for r in table.cells[group, "overloop"]) for group in table.groups}
-    return [[f"pages in a year: {g}", "none", str(n), _yes(n == 0)] for g, n in pages.items()]
+    years = {group: len(table.cells[group, "overloop"]) for group in table.groups}
+    return [[f"pages in {years[g]} years: {g}", "none", str(n), _yes(n == 0)] for g, n in pages.items()]
 
 
 def _row(what: str, aim: str, value: float, limit: float, more: str = "") -> list[str]:

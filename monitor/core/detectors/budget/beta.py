@@ -30,7 +30,7 @@ def betaincinv(a: float, b: float, p: float) -> float:
         slope = math.exp(_log_front(a, b, x)) / (x * (1.0 - x))
         step = x - off / slope if slope > 1e-290 else -1.0
         after = step if low < step < high else (low + high) / 2.0
-        if abs(after - x) <= 1e-14 * x:
+        if abs(after - x) <= 1e-12 * min(x, 1.0 - x):
             return after
         x = after
     return x
