@@ -24,7 +24,7 @@ DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm 
 NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio")
 FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
-RECENT = 32  # points at hand for the evidence
+RECENT = 24  # points at hand for the evidence
 
 Halves = npt.NDArray[np.float16]  # levels in standard deviations of the reference: for people to read
 FAR = 60_000.0
@@ -264,8 +264,7 @@ class BudgetSeries:
             "collector": None if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else save_armed(self.armed),
             "blocks": None if self.blocks is None else self.blocks.save(),
-            "values": self._values,
-            "cells": self._cells.astype(np.uint8),
+            "recent": np.concatenate([self._cells.astype(np.uint8), self._values.view(np.uint8)]),
         }
 
     def load(self, saved: Any) -> None:
@@ -280,5 +279,6 @@ class BudgetSeries:
             self.collector.load(saved["collector"])
         self.armed = None if saved["armed"] is None else load_armed(saved["armed"])
         self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
-        self._values = saved["values"]
-        self._cells = saved["cells"].astype(np.int64)
+        recent = saved["recent"]
+        n = len(recent) // 3  # a byte for the cell, two for the level
+        self._cells, self._values = recent[:n].astype(np.int64), recent[n:].copy().view(np.float16)

@@ -72,12 +72,10 @@ def _tail(distance: Floats, end: Floats, n: int) -> Floats:
 
 
 def save_tails(tails: tuple[Tails, ...]) -> Any:
-    return {
-        "numbers": np.concatenate([tail.numbers() for tail in tails]).astype(np.float32),
-        "n": [tail.n for tail in tails],
-    }
+    """Tails of the same number of values."""
+    return [tails[0].n, len(tails), np.concatenate([tail.numbers() for tail in tails]).astype(np.float32)]
 
 
 def load_tails(saved: Any) -> tuple[Tails, ...]:
-    parts = np.split(saved["numbers"].astype(np.float64), len(saved["n"]))
-    return tuple(tails_of(part, n) for part, n in zip(parts, saved["n"], strict=True))
+    n, count, numbers = saved
+    return tuple(tails_of(part, n) for part in np.split(numbers.astype(np.float64), count))
