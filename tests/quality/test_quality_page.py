@@ -150,7 +150,7 @@ def test_a_picture_is_well_formed_and_has_a_mark_for_each_figure() -> None:
 
 
 def good() -> list[Result]:
-    return [result("null", family, false_pages=8) for family in short.FAMILIES for _ in range(5)] + found(5)
+    return [result("null", family, false_pages=4) for family in short.FAMILIES for _ in range(5)] + found(5)
 
 
 def test_the_short_form_holds_when_the_budget_does() -> None:
