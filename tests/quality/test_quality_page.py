@@ -160,7 +160,7 @@ def test_the_short_form_holds_when_the_budget_does() -> None:
 @pytest.mark.parametrize(
     ("bad", "word"),
     [
-        ([result("null", "iid", false_pages=20)] * 5, "iid:"),
+        ([result("null", "iid", false_pages=40)] * 5, "iid:"),
         ([result("null", family, false_pages=11) for family in short.FAMILIES for _ in range(20)], "All families"),
         ([result("null", "iid", refused=True)] * 5, "refused"),
         ([result("change", "shift-2sd", missed=1, delays_events=[2016], delays_seconds=[1.0])] * 3, "two standard"),
