@@ -42,6 +42,7 @@ class Size:
     """How much of everything."""
 
     nulls: int = 50  # streams a family, of 10 weeks each
+    wide_nulls: int = 50  # the same of twenty columns
     fast: int = 50  # the same at 200,000 a week
     wide_fast: int = 5  # the same of twenty columns
     dear: int = 10  # streams a family that the dear systems see, and the product with a tolerance of 0
@@ -52,7 +53,7 @@ class Size:
 
     def scaled(self, by: float) -> Size:
         """At least two of each."""
-        names = ("nulls", "fast", "wide_fast", "dear", "changes", "wide_changes", "apart", "faults")
+        names = ("nulls", "wide_nulls", "fast", "wide_fast", "dear", "changes", "wide_changes", "apart", "faults")
         return replace(self, **{name: max(2, round(getattr(self, name) * by)) for name in names})
 
 
@@ -60,7 +61,7 @@ def nulls(size: Size) -> Iterator[Job]:
     """Every family at both rates; River's binary detectors where the values are zeros and ones."""
     for family in FAMILIES:
         binary = tuple(River(method) for method in BINARY) if family in BERNOULLI else ()
-        for seed in range(size.nulls):
+        for seed in range(size.wide_nulls if family.startswith("twenty") else size.nulls):
             dear = (EXACT, *DEAR) if seed < size.dear else ()
             systems: tuple[System, ...] = (Overloop(), *RIVER, *dear, *binary, *TRIVIAL)
             yield Job("null", family, Drawn(family, seed, SLOW), systems)
