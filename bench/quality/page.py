@@ -41,6 +41,7 @@ def write(results: Sequence[Result], path: Path, command: str) -> None:
         text = make(results, pictures)
         if text:
             parts.append(text)
+    parts.append(SHORT_OF)
     parts.append(_missing(results) + _versions())
     path.write_text("\n\n".join(part.strip() for part in parts) + "\n")
 
@@ -276,6 +277,19 @@ def _refusals(results: Sequence[Result], _: Path) -> str:
             why[r.system, r.why] = why.get((r.system, r.why), 0) + 1
     rows = [[system, text, str(count)] for (system, text), count in sorted(why.items(), key=lambda item: -item[1])[:30]]
     return f"## Refused, and why\n\n{tables.markdown(['system', 'in its words', 'streams'], rows)}" if rows else ""
+
+
+SHORT_OF = """## What falls short, and why
+
+- **Years without a page.** Some of the streams that must not page in a year are plain noise. On it the detector pages
+  by chance, far below its budget but not never; to make that rare it would have to ask for so much more evidence that a
+  shift of two standard deviations took longer than was aimed at.
+- **Series that wander.** Where the level of a reference wanders from hour to hour, what the last hours were like is
+  taken off. That holds the budget and refuses few, but a small change that stays is found within those hours or not.
+- **Rates.** A rise of a rate is seen by ranks of zeros and ones alone; a `harm` rule, which knows that it is a rate, is
+  the one for errors.
+- **Short references.** The Numenta files have two or three days of reference; the product asks for fourteen. Most of
+  what is found there is sudden."""
 
 
 def _missing(results: Sequence[Result]) -> str:
