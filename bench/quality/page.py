@@ -314,7 +314,9 @@ def _exposure(results: Sequence[Result]) -> str:
         counts[r.system, r.part] = counts.get((r.system, r.part), 0) + 1
     systems = [s for s in dict.fromkeys(r.system for r in results) if any((s, part) in counts for part in parts)]
     rows = [[s, *(str(counts.get((s, part), 0) or tables.NONE) for part in parts)] for s in systems]
-    return f"Streams that each system saw:\n\n{tables.markdown(['system', *parts], rows)}"
+    return f"""Streams that each system saw. Rows of the others are kept while only `overloop` is measured anew.
+
+{tables.markdown(["system", *parts], rows)}"""
 
 
 def _versions() -> str:
