@@ -57,7 +57,7 @@ def _delays(results: Sequence[Result]) -> list[list[str]]:
         for system, limit in zip(("overloop, tolerance 0", "overloop"), limits, strict=True):
             found = table.delay(kind, system)
             if found is not None and limit is not None:
-                missed = f", {found.missed:.0%} missed" if found.missed else ""
+                missed = f", median {found.median:g}" + (f", {found.missed:.0%} missed" if found.missed else "")
                 made.append(
                     _row(f"{kind}: values until found, {system}", f"at most {limit:g}", found.mean, limit, missed)
                 )
