@@ -284,12 +284,14 @@ SHORT_OF = """## What falls short, and why
 - **Years without a page.** Some of the streams that must not page in a year are plain noise. On it the detector pages
   by chance, far below its budget but not never; to make that rare it would have to ask for so much more evidence that a
   shift of two standard deviations took longer than was aimed at.
-- **Means of delays at tolerance 0.** A false page is open for a day. A change that begins in that day is found after it,
+- **Means of delays at tolerance 0.** A false page is open for a day. A change that begins in it is found afterwards,
   or taken for part of what was paged: few streams, but the mean is theirs. The medians say what is usual.
 - **Series that wander.** Where the level of a reference wanders from hour to hour, what the last hours were like is
   taken off. That holds the budget and refuses few, but a small change that stays is found within those hours or not.
 - **Rates.** A rise of a rate is seen by ranks of zeros and ones alone; a `harm` rule, which knows that it is a rate, is
   the one for errors.
+- **Real series that drift.** The budget is a promise about a series that goes on like its reference. The electricity
+  market does not, from week to week, and pages are above the budget there, with or without a drift put in.
 - **Short references.** The Numenta files have two or three days of reference; the product asks for fourteen. Most of
   what is found there is sudden."""
 

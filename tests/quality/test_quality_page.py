@@ -88,7 +88,7 @@ def test_an_evaluation_goes_on_where_it_was_interrupted_and_writes_its_page(tmp_
     text = (tmp_path / "page.md").read_text()
     assert "0.70 [0.28, 1.44]" in text
     assert "| worst family at 2,016 a week, pages a week | at most 1.0 | 3.00 (ar-0.9) | **no** |" in text
-    assert "| shift-2sd: values until found, overloop | at most 7.5 | 5.00 | yes |" in text
+    assert "| shift-2sd: values until found, overloop | at most 7.5 | 5.00, median 5 | yes |" in text
     assert "Not run: streams without a change, 200,000 values a week;" in text
     for picture in (tmp_path / "page").glob("*.svg"):
         ET.fromstring(picture.read_text())
