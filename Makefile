@@ -1,6 +1,6 @@
 # The commands of the project. Everything needed is set up on first use, into .venv and nowhere else. PYTHON=... names the
 # interpreter to do it with.
-.PHONY: help setup run test bench lint lock clean
+.PHONY: help setup run test bench bench-quality lint lock clean
 
 inside := .venv/bin
 ARGS ?=
@@ -9,6 +9,7 @@ help:
 	@echo 'make run      sets everything up, then shows Overloop at work on real telemetry'
 	@echo 'make test     sets everything up, then runs the whole test suite'
 	@echo 'make setup    the set-up alone'
+	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: hours; ARGS=--short takes minutes'
 	@echo 'make lint     ruff, mypy and the import contracts'
 	@echo 'make bench    events per second, beside a plain River loop'
 	@echo 'make lock     renews uv.lock and requirements.lock after a change of dependencies'
@@ -27,6 +28,9 @@ test: setup
 
 bench: setup
 	@$(inside)/python -m bench.speed $(ARGS)
+
+bench-quality: setup
+	@$(inside)/python -m bench.quality $(ARGS)
 
 lint: setup
 	@.ci/lint

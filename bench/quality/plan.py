@@ -23,6 +23,7 @@ TRIVIAL: tuple[System, ...] = (AlwaysSilent(), Periodic(), ThreeSigma())
 RIVER: tuple[System, ...] = (River("adwin"), River("pagehinkley"))
 DEAR: tuple[System, ...] = (River("kswin"), Trees())  # a hundred times the cost of the others
 APART = ("iid", "ar-0.9", "daily", "season-ar-0.7")  # families that libraries in other environments are run on
+AIMED = ("shift-1sd", "shift-2sd", "one-of-twenty-1sd", "all-of-twenty-1sd")  # with figures at tolerance 0 to reach
 APART_CHANGES = ("shift-1sd", "shift-2sd")
 
 
@@ -41,15 +42,18 @@ class Size:
     """How much of everything."""
 
     nulls: int = 50  # streams a family, of 10 weeks each
+    wide_nulls: int = 50  # the same of twenty columns
     fast: int = 50  # the same at 200,000 a week
     wide_fast: int = 5  # the same of twenty columns
-    dear: int = 10  # streams a family that the dear systems see
+    dear: int = 10  # streams a family that the dear systems see, and the product with a tolerance of 0
     changes: int = 200  # streams a kind of change
+    wide_changes: int = 40  # the same of twenty columns
     apart: int = 10
+    faults: int = 10  # years of everything that must not page
 
     def scaled(self, by: float) -> Size:
         """At least two of each."""
-        names = ("nulls", "fast", "wide_fast", "dear", "changes", "apart")
+        names = ("nulls", "wide_nulls", "fast", "wide_fast", "dear", "changes", "wide_changes", "apart", "faults")
         return replace(self, **{name: max(2, round(getattr(self, name) * by)) for name in names})
 
 
@@ -57,9 +61,9 @@ def nulls(size: Size) -> Iterator[Job]:
     """Every family at both rates; River's binary detectors where the values are zeros and ones."""
     for family in FAMILIES:
         binary = tuple(River(method) for method in BINARY) if family in BERNOULLI else ()
-        for seed in range(size.nulls):
-            dear = DEAR if seed < size.dear else ()
-            systems: tuple[System, ...] = (Overloop(), EXACT, *RIVER, *dear, *binary, *TRIVIAL)
+        for seed in range(size.wide_nulls if family.startswith("twenty") else size.nulls):
+            dear = (EXACT, *DEAR) if seed < size.dear else ()
+            systems: tuple[System, ...] = (Overloop(), *RIVER, *dear, *binary, *TRIVIAL)
             yield Job("null", family, Drawn(family, seed, SLOW), systems)
 
 
@@ -76,9 +80,11 @@ def changes(size: Size) -> Iterator[Job]:
     """Every kind of change."""
     for kind, change in CHANGES.items():
         binary = tuple(River(method) for method in BINARY) if change.family in BERNOULLI else ()
-        for seed in range(size.changes):
+        wide = change.family.startswith("twenty")
+        for seed in range(size.wide_changes if wide else size.changes):
             dear = DEAR if seed < 2 * size.dear else ()
-            systems = (Overloop(), EXACT, *RIVER, *dear, *binary, *TRIVIAL)
+            exact = (EXACT,) if seed < 2 * size.dear or kind in AIMED else ()
+            systems = (Overloop(), *exact, *RIVER, *dear, *binary, *TRIVIAL)
             yield Job("change", kind, changed(kind, seed), systems)
 
 
@@ -89,10 +95,11 @@ def traffic(size: Size) -> Iterator[Job]:
             yield Job("traffic", f"x{times:g}", Traffic(seed, times), (Overloop(),))
 
 
-def faults() -> Iterator[Job]:
+def faults(size: Size) -> Iterator[Job]:
     """What must not page in a year, each."""
     for kind in FAULTS:
-        yield Job("fault", kind, Fault(kind), (Overloop(), *RIVER))
+        for seed in range(size.faults):
+            yield Job("fault", kind, Fault(kind, seed), (Overloop(), *(() if seed else RIVER)))
 
 
 def apart(size: Size) -> Iterator[Job]:
@@ -127,7 +134,7 @@ def jobs(part: str, size: Size, data: Path | None) -> Sequence[Job]:
         "fast": lambda: fast_nulls(size),
         "change": lambda: changes(size),
         "traffic": lambda: traffic(size),
-        "fault": faults,
+        "fault": lambda: faults(size),
         "apart": lambda: apart(size),
         "real": lambda: real(data),
     }

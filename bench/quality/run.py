@@ -24,7 +24,7 @@ def run_stream(stream: Stream, systems: Sequence[System]) -> list[Row]:
     tally = Tally(truth)
     for batch in stream.batches():
         for _, run in runs:
-            run.feed(batch, tally.events)
+            run.feed(batch)
         tally.add(batch.recorded_at)
     if tally.last < truth.reference_until:
         raise ValueError("It ends before reference_until: nothing is left to watch.")

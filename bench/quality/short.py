@@ -9,14 +9,24 @@ from bench.quality.results import Result, Table
 from bench.quality.streams.drawn import Drawn, changed
 from bench.quality.systems.overloop import Overloop
 
-FAMILIES = ("iid", "ar-0.9", "season-ar-0.7", "daily-weekly", "student-3", "bernoulli-0.05", "twenty-0.7")
-STREAMS, WEEKS, BUDGET = 5, 8.0, 1.0
+FAMILIES = (
+    "iid",
+    "ar-0.9",
+    "season-ar-0.7",
+    "daily-weekly",
+    "student-3",
+    "bernoulli-0.05",
+    "day-effects",
+    "twenty-0.7",
+)
+STREAMS, WIDE, WEEKS, BUDGET = 5, 2, 8.0, 1.0
+POOLED, SLOWEST = 0.5, 12.0  # of the budget, all families together; values, the median, to a shift of 2 sd
 
 
 def jobs() -> Iterator[Job]:
-    """Nulls of seven families and one change that nobody may miss."""
+    """Nulls of eight families and one change that nobody may miss."""
     for family in FAMILIES:
-        for seed in range(STREAMS):
+        for seed in range(WIDE if family.startswith("twenty") else STREAMS):
             yield Job("null", family, Drawn(family, 500 + seed, SLOW, WEEKS), (Overloop(),))
     for seed in range(2 * STREAMS):
         yield Job("change", "shift-2sd", changed("shift-2sd", 500 + seed, weeks=0.5), (Overloop(),))
@@ -38,11 +48,12 @@ def broken(results: Sequence[Result]) -> list[str]:
     watched = [r for r in results if r.part == "null" and r.watched]
     weeks = sum(r.weeks for r in watched)
     pooled = sum(r.false_pages for r in watched) / weeks if weeks else float("inf")
-    if pooled > BUDGET:
+    if pooled > POOLED * BUDGET:
         said.append(
-            f"All families together: {pooled:.2f} pages a week over {weeks:.0f} stream-weeks, budget {BUDGET:g}."
+            f"All families together: {pooled:.2f} pages a week over {weeks:.0f} stream-weeks, at most "
+            f"{POOLED * BUDGET:g} are to be expected."
         )
     delay = changes.delay("shift-2sd", "overloop")
-    if delay is None or delay.missed > 0.1 or delay.median > 25:
+    if delay is None or delay.missed > 0.1 or delay.median > SLOWEST:
         said.append(f"A shift of two standard deviations is not found as it should be: {delay}.")
     return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from monitor.core.times import parse_time
 
 DAY = 86400.0
 WEEK = 7 * DAY
+NAMES = ("reference_until", "null", "changes", "horizon", "season")  # of truth.json
 UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": WEEK}
 
 
@@ -36,22 +38,29 @@ class Truth:
         """Raises ValueError, with a sentence, if `said` is not what `truth.json` may hold."""
         if not isinstance(said, Mapping):
             raise ValueError("truth.json must hold an object.")
-        unknown = sorted(set(said) - {"reference_until", "null", "changes", "horizon", "season"})
-        if unknown:
-            raise ValueError(f"truth.json has unknown names: {', '.join(unknown)}.")
-        if "reference_until" not in said:
+        _spelled(said)
+        given = {name: value for name, value in said.items() if value is not None}
+        if "reference_until" not in given:
             raise ValueError("truth.json does not say reference_until.")
-        until, null = moment(said["reference_until"]), said.get("null", False)
+        until, null = moment(given["reference_until"]), given.get("null", False)
         if not isinstance(null, bool):
             raise ValueError(f"null must be true or false, not {null!r}.")
-        changes = said.get("changes", [])
+        changes = given.get("changes", [])
         if not isinstance(changes, list) or (null and changes) or not (null or changes):
             raise ValueError("truth.json must say either that null is true, or a list of changes.")
         times = tuple(sorted(moment(change) for change in changes))
         if times and times[0] < until:
             raise ValueError("A change lies before reference_until.")
-        season = said.get("season")
-        return cls(until, null, times, seconds(said.get("horizon", DAY)), None if season is None else seconds(season))
+        season = given.get("season")
+        return cls(until, null, times, seconds(given.get("horizon", DAY)), None if season is None else seconds(season))
+
+
+def _spelled(said: Mapping[str, Any]) -> None:
+    """Other names may say what they like; one that is nearly one of ours is a mistake. Raises ValueError."""
+    for name in sorted(set(said) - set(NAMES)):
+        meant = get_close_matches(name, NAMES, 1, 0.8)
+        if meant:
+            raise ValueError(f"truth.json says {name}, which is not known; {meant[0]} may be meant.")
 
 
 @dataclass(frozen=True, slots=True)

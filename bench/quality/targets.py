@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.quality.nab_figures import nab_figures
+from bench.quality.nab_score import PROFILES
 from bench.quality.results import Result, Table
 from bench.quality.tables import markdown
 
+NAB_SCORES = (62.0, 57.0, 66.0)
 HARD = ("long-memory", "stochastic-volatility")  # families in which most may be refused
 # kind of change: what was aimed at at tolerance 0 and at the default tolerance, in values
 DELAYS = {
@@ -23,7 +26,7 @@ DELAYS = {
 def target_table(results: Sequence[Result]) -> str:
     """Empty when nothing that has a target was measured."""
     rows = [*_rates(results, "null", "2,016"), *_rates(results, "fast", "200,000"), *_delays(results)]
-    rows += [*_traffic(results), *_faults(results)]
+    rows += [*_traffic(results), *_faults(results), *_nab(results)]
     return markdown(["what", "aimed at", "measured", "reached"], rows) if rows else ""
 
 
@@ -54,7 +57,7 @@ def _delays(results: Sequence[Result]) -> list[list[str]]:
         for system, limit in zip(("overloop, tolerance 0", "overloop"), limits, strict=True):
             found = table.delay(kind, system)
             if found is not None and limit is not None:
-                missed = f", {found.missed:.0%} missed" if found.missed else ""
+                missed = f", median {found.median:g}" + (f", {found.missed:.0%} missed" if found.missed else "")
                 made.append(
                     _row(f"{kind}: values until found, {system}", f"at most {limit:g}", found.mean, limit, missed)
                 )
@@ -73,7 +76,21 @@ def _traffic(results: Sequence[Result]) -> list[list[str]]:
 def _faults(results: Sequence[Result]) -> list[list[str]]:
     table = Table(results, "fault")
     pages = {group: sum(r.pages for r in table.cells[group, "overloop"]) for group in table.groups}
-    return [[f"pages in a year: {g}", "none", str(n), _yes(n == 0)] for g, n in pages.items()]
+    years = {group: len(table.cells[group, "overloop"]) for group in table.groups}
+    return [[f"pages in {years[g]} years: {g}", "none", str(n), _yes(n == 0)] for g, n in pages.items()]
+
+
+def _nab(results: Sequence[Result]) -> list[list[str]]:
+    rows = []
+    for f in (f for f in nab_figures(results) if f.system == "overloop"):
+        for profile, score, limit in zip(PROFILES, f.scores, NAB_SCORES, strict=True):
+            what = f"Numenta, development groups, {profile}"
+            rows.append([what, f"at least {limit:g}", f"{score:.1f}", _yes(score >= limit)])
+        found = f.found[0] / max(f.found[1], 1)
+        rows.append(["Numenta, windows found", "at least 75 %", f"{found:.0%}", _yes(found >= 0.75)])
+        if f.pages is not None:
+            rows.append(_row("Numenta, pages a week before the first window", "at most 0.40", f.pages.value, 0.4))
+    return rows
 
 
 def _row(what: str, aim: str, value: float, limit: float, more: str = "") -> list[str]:

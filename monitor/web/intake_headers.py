@@ -20,7 +20,7 @@ class Number:
 
 
 def flags_of(headers: Headers) -> Flags:
-    """Lines of a file bring their own clock. Whatever is old when it comes pages nobody unless the sender says `live`."""
+    """Lines of a file bring their own clock. What is old when it comes pages nobody unless the sender says `live`."""
     live = headers.get("overloop-live") == "1"
     if headers.get("overloop-source", "").lower() != "file":
         return Flags(live=live)

@@ -74,6 +74,33 @@ def test_the_first_values_after_two_silent_weeks(player: Make) -> None:
         assert watched.feed({"inputs.x": normal(100 + seed, 40)}) == []
 
 
+def chance(pages: int, years: int) -> None:
+    """Ordinary noise is paged about by chance, less than once in a hundred weeks; a silence or a clock adds nothing."""
+    assert pages <= max(1, years)
+
+
+def test_two_silent_weeks_four_times_a_year_for_three_years(player: Make) -> None:
+    pages = 0
+    for seed in range(3):
+        watched = reference(player, {"inputs.x": normal(seed, 14 * DAY)})
+        at = watched.now + np.arange(YEAR) * 300.0
+        at = at[((at - at[0]) // (7 * 86_400)).astype(int) % 13 < 11]
+        pages += len(watched.feed({"inputs.x": normal(10 + seed, len(at))}, cuts=5000, at=at))
+    chance(pages, 3)
+
+
+def test_nineteen_of_twenty_columns_absent_for_a_year(player: Make) -> None:
+    columns = {f"inputs.c{i}": normal(i, 14 * DAY) for i in range(20)}
+    assert a_year(reference(player, columns), {"inputs.c0": normal(99, YEAR)}) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_five_values_a_week_where_there_were_two_thousand(player: Make, seed: int) -> None:
+    watched = reference(player, {"inputs.x": normal(seed, 14 * DAY)})
+    at = watched.now + np.arange(5 * 52) * 604_800.0 / 5
+    assert watched.feed({"inputs.x": normal(30 + seed, len(at))}, cuts=50, at=at) == []
+
+
 def test_one_timestamp_in_2035_pays_nothing_out_and_blinds_nothing(player: Make) -> None:
     for past in (0.0, 3 * 365 * 86400.0):  # live, and a file of three years ago
         watched, days = player(), 74

@@ -187,7 +187,7 @@ def test_high_rates_are_ranked_in_blocks(player: Make) -> None:
 def test_state_is_small_once_armed_and_another_format_is_refused(player: Make) -> None:
     watched = armed(player)
     saved = watched.watcher.save()
-    assert len(state.dump(saved["entries"]["entries"])) + len(state.dump(saved["pool"])) < 2560
+    assert len(state.dump(saved["entries"]["entries"])) + len(state.dump(saved["pool"])) <= 2048
     with pytest.raises(StateError):
         watched.fresh().load(saved | {"v": 99})
     with pytest.raises(StateError):

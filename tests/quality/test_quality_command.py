@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,37 @@ def test_lines_that_the_intake_would_refuse_are_left_out(tmp_path: Path) -> None
     assert (code, len(rows)) == (0, 1)
 
 
+def test_streams_of_several_models_have_delays_in_events_of_the_stream(tmp_path: Path) -> None:
+    root = tmp_path / "streams"
+    folder = make(root, "two", {"reference_until": START + 2 * WEEK, "changes": [START + 3 * WEEK]}, step=600)
+    rows = [json.loads(line) for line in (folder / "events.ndjson").read_text().splitlines()]
+    for i, row in enumerate(rows):
+        row["model"] = "ab"[i % 2]
+        row["inputs"]["x"] += 9.0 * (i % 2 == 0 and row["at"] >= START + 3 * WEEK)
+    (folder / "events.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (found,) = run(root, "--systems", "three-sigma")[1]
+    assert (found["detected"], found["delays_events"], found["delays_seconds"]) == (1, [1], [0.0])
+    (found,) = run(root, "--systems", "overloop")[1]
+    assert found["detected"] == 1
+    assert 1 <= found["delays_events"][0] <= 40
+
+
+def test_odd_inputs_are_read_as_the_daemon_reads_them(tmp_path: Path) -> None:
+    root = tmp_path / "streams"
+    folder = make(root, "odd", {**NULL, "family": "odd", "season": None, "changes": None}, step=1200)
+    rows = [json.loads(line) for line in (folder / "events.ndjson").read_text().splitlines()]
+    for i, row in enumerate(rows):
+        moment = datetime.fromtimestamp(row["at"], timezone(timedelta(hours=i % 3 - 1)))
+        row["at"] = moment.isoformat()
+        row["inputs"] = {"deep": {"x": row["inputs"]["x"]}, "y": [None, "text", 1.0, True][i % 4], "z": [1, 2]}
+        if i % 5 == 0:
+            del row["inputs"]["deep"]
+    (folder / "events.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, found = run(root, "--systems", "overloop,river-adwin,three-sigma")
+    assert code == 0
+    assert [(r["refused"], r["pages"]) for r in found] == [(False, 0)] * 3
+
+
 def test_a_folder_without_streams_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path / "nowhere")[0] == 1
     assert "no such folder" in capsys.readouterr().err
@@ -152,6 +184,7 @@ def test_truth_says_one_thing() -> None:
         {"reference_until": 0, "null": True, "changes": [1]},
         {**NULL, "horizn": "1d"},
         {**NULL, "null": 1},
+        {**NULL, "reference_untill": 3},
     ):
         with pytest.raises(ValueError, match=r".\.$"):
             Truth.from_json(wrong)

@@ -63,7 +63,7 @@ def test_three_sigma_learns_from_the_reference_only() -> None:
     run = ThreeSigma().start(Setting(50 * DAY))
     for start in range(0, 100, 33):
         part = slice(start, start + 33)
-        run.feed(batch_of("m", at[part], {"inputs.x": values[part]}, start), start)
+        run.feed(batch_of("m", at[part], {"inputs.x": values[part]}, start))
     assert [alarm.index for alarm in run.finish().alarms] == [70, 71]
 
 
@@ -99,7 +99,7 @@ def test_an_incident_is_closed_after_a_day_and_its_detectors_watch_again() -> No
     draw = np.random.default_rng(1)
     at = 300.0 * np.arange(288 * 8)
     values = draw.standard_normal(len(at)) + 4.0 * (at >= 3 * DAY) + 8.0 * (at >= 6 * DAY)
-    run.feed(batch_of("m", at, {"inputs.x": values}), 0)
+    run.feed(batch_of("m", at, {"inputs.x": values}))
     incidents = list(run.rehearsal.view.incidents.values())
     pages = [alarm.at for alarm in run.finish().alarms]
     assert len(pages) == 2  # two steps up: the second page needs the first to have been closed
@@ -116,7 +116,7 @@ def test_cutting_the_stream_elsewhere_changes_nothing() -> None:
         run = Overloop().start(setting)
         for start in range(0, len(at), rows):
             part = slice(start, start + rows)
-            run.feed(batch_of("m", at[part], {"inputs.x": values[part]}, start), start)
+            run.feed(batch_of("m", at[part], {"inputs.x": values[part]}, start))
         return [alarm.at for alarm in run.finish().alarms]
 
     assert pages(577) == pages(8192) != []

@@ -66,7 +66,7 @@ class Folder:
             while chunk := list(islice(lines, LINES)):
                 checked = checker.check(b"".join(chunk))
                 if checked.rejected and not refused:
-                    refused = f"; line {first + checked.rejected[0][0]}: {checked.rejected[0][1]}"
+                    refused = f"; line {first + checked.rejected[0][0]}: {checked.rejected[0][1].rstrip('.')}"
                 if not checked.lines:
                     continue
                 record = Record(first, len(checked.lines), np.nan, b"\n".join(checked.lines))

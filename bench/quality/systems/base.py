@@ -17,8 +17,8 @@ from monitor.core.events import OK, Batch, Floats, Ints
 class Run(Protocol):
     """A system on one stream."""
 
-    def feed(self, batch: Batch, first: int) -> None:
-        """The next events; `first` is the index of the first of them in the stream."""
+    def feed(self, batch: Batch) -> None:
+        """The next events of one model; their offsets are their places in the stream."""
         ...
 
     def finish(self) -> Outcome: ...
@@ -50,6 +50,6 @@ class NumberColumns:
                 yield path, values[rows], rows
 
 
-def alarms_at(batch: Batch, first: int, rows: Ints) -> list[Alarm]:
+def alarms_at(batch: Batch, rows: Ints) -> list[Alarm]:
     """Alarms at rows of a batch."""
-    return [Alarm(float(batch.recorded_at[row]), first + row, batch.model) for row in rows.tolist()]
+    return [Alarm(float(batch.recorded_at[row]), int(batch.offsets[row]), batch.model) for row in rows.tolist()]

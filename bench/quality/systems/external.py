@@ -48,7 +48,7 @@ class ExternalRun:
     columns: NumberColumns = field(default_factory=NumberColumns)
     models: dict[str, None] = field(default_factory=dict)
 
-    def feed(self, batch: Batch, first: int) -> None:
+    def feed(self, batch: Batch) -> None:
         self.models[batch.model] = None
         self.at.append(batch.recorded_at)
         piece = {path: np.full(batch.n, np.nan) for path, _, _ in self.columns.series(batch)}

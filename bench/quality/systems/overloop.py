@@ -15,7 +15,7 @@ import numpy as np
 from bench.quality.score import Alarm, Outcome
 from bench.quality.stream import DAY, Setting
 from monitor.core.changes import Changes
-from monitor.core.events import Batch
+from monitor.core.events import Batch, Ints
 from monitor.core.incidents import actions
 from monitor.core.incidents.casework import Casework
 from monitor.core.notices.model import Policy
@@ -74,7 +74,7 @@ class OverloopRun:
         self.models: dict[str, None] = {}
         self.refusals: dict[str, tuple[str, bool] | None] = {}  # by model, as of the end of the reference
 
-    def feed(self, batch: Batch, first: int) -> None:
+    def feed(self, batch: Batch) -> None:
         self.models[batch.model] = None
         clock = np.maximum.accumulate(np.minimum(batch.at, batch.recorded_at + 60.0))
         start = 0
@@ -82,7 +82,7 @@ class OverloopRun:
             stop = start + int(np.searchsorted(clock[start:], self._boundary(float(clock[start])), side="left"))
             self._settle(float(clock[start]))
             part = batch if stop - start == batch.n else batch.take(range(start, stop))
-            self._step(float(batch.recorded_at[stop - 1]), part, clock[start:stop], first + start)
+            self._step(float(batch.recorded_at[stop - 1]), part, clock[start:stop])
             start = stop
 
     def _boundary(self, now: float) -> float:
@@ -112,21 +112,21 @@ class OverloopRun:
         self.marks += map(mark_from_json, changes.wanted)
         view.forget_closed(now - 2 * DAY)
 
-    def _step(self, at: float, batch: Batch, clock: Any, first: int) -> None:
+    def _step(self, at: float, batch: Batch, clock: Any) -> None:
         self.at = max(self.at, at)
         marks, self.marks = self.marks, []
         known = set(self.rehearsal.view.incidents)
-        self._note(self.rehearsal.step(self.at, [batch], more=marks), known, clock, first)
+        self._note(self.rehearsal.step(self.at, [batch], more=marks), known, clock, batch.offsets)
         for mark in marks:
             if mark.kind == "reference" and mark.model is not None:
                 self.refusals[mark.model] = _refusal(self._describe(mark.model))
 
-    def _note(self, changes: Changes, known: set[str], clock: Any, first: int) -> None:
+    def _note(self, changes: Changes, known: set[str], clock: Any, offsets: Ints) -> None:
         for id_, incident in changes.incidents.items():
             if id_ in known or incident.stage != "live" or incident.historical:
                 continue
             at = min(evidence.at for owner, evidence in changes.evidence if owner == id_)
-            index = first + min(int(np.searchsorted(clock, at, side="left")), len(clock) - 1)
+            index = int(offsets[min(int(np.searchsorted(clock, at, side="left")), len(clock) - 1)])
             self.alarms.append(Alarm(at, index, incident.model))
             self.due[id_] = at + CLOSE_AFTER
 

@@ -59,7 +59,7 @@ class RiverRun:
         self.detectors: dict[tuple[str, str], Any] = {}
         self.refused: str | None = None
 
-    def feed(self, batch: Batch, first: int) -> None:
+    def feed(self, batch: Batch) -> None:
         for path, values, rows in self.columns.series(batch):
             if self.method in BINARY and not np.isin(values, (0.0, 1.0)).all():
                 self.refused = f"{self.method} takes zeros and ones only, and {path} has other values"
@@ -69,7 +69,7 @@ class RiverRun:
             if detector is None:
                 detector = self.detectors[batch.model, path] = self.make(**self.parameters)
             hits = scan(detector, values)
-            self.alarms += alarms_at(batch, first, rows[hits])
+            self.alarms += alarms_at(batch, rows[hits])
 
     def finish(self) -> Outcome:
         return Outcome([] if self.refused else self.alarms, self.refused)
@@ -104,14 +104,14 @@ class TreesRun:
     alarms: list[Alarm] = field(default_factory=list)
     models: dict[str, Any] = field(default_factory=dict)
 
-    def feed(self, batch: Batch, first: int) -> None:
+    def feed(self, batch: Batch) -> None:
         model = self.models.setdefault(batch.model, _trees(self.q))
         rows: list[dict[str, float]] = [{} for _ in range(batch.n)]
         for path, values, places in self.columns.series(batch):
             for row, value in zip(places.tolist(), values.tolist(), strict=True):
                 rows[row][path] = value
         hits = [i for i, row in enumerate(rows) if row and _unusual(model, row)]
-        self.alarms += alarms_at(batch, first, np.array(hits, dtype=np.int64))
+        self.alarms += alarms_at(batch, np.array(hits, dtype=np.int64))
 
     def finish(self) -> Outcome:
         return Outcome(self.alarms)

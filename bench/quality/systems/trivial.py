@@ -23,7 +23,7 @@ class AlwaysSilent:
 
 
 class SilentRun:
-    def feed(self, batch: Batch, first: int) -> None:
+    def feed(self, batch: Batch) -> None:
         pass
 
     def finish(self) -> Outcome:
@@ -47,10 +47,10 @@ class PeriodicRun:
     every: float
     alarms: list[Alarm] = field(default_factory=list)
 
-    def feed(self, batch: Batch, first: int) -> None:
+    def feed(self, batch: Batch) -> None:
         at = batch.recorded_at
         while at[-1] >= self.due:
-            self.alarms += alarms_at(batch, first, np.array([np.searchsorted(at, self.due)]))
+            self.alarms += alarms_at(batch, np.array([np.searchsorted(at, self.due)]))
             self.due += self.every
 
     def finish(self) -> Outcome:
@@ -74,14 +74,14 @@ class ThreeSigmaRun:
         self.columns, self.alarms = NumberColumns(), list[Alarm]()
         self.moments: dict[tuple[str, str], Floats] = {}  # count, mean, sum of squared deviations
 
-    def feed(self, batch: Batch, first: int) -> None:
+    def feed(self, batch: Batch) -> None:
         end = int(np.searchsorted(batch.recorded_at, self.until))
         beyond = np.zeros(batch.n, bool)
         for path, values, rows in self.columns.series(batch):
             learned = int(np.searchsorted(rows, end))
             self._learn((batch.model, path), values[:learned])
             beyond[self._beyond((batch.model, path), values[learned:], rows[learned:])] = True
-        self.alarms += alarms_at(batch, first, np.flatnonzero(beyond))
+        self.alarms += alarms_at(batch, np.flatnonzero(beyond))
 
     def _learn(self, key: tuple[str, str], values: Floats) -> None:
         n, mean, spread = self.moments.get(key, np.zeros(3))

@@ -9,7 +9,7 @@ import numpy as np
 from monitor.core.detectors.budget.bets import WEIGHTS
 from monitor.core.detectors.budget.outliers import HUGE, Outliers, fit_outliers
 from monitor.core.detectors.budget.points import Blocks, Points
-from monitor.core.detectors.budget.predictor import ORDER, autocorrelation_time
+from monitor.core.detectors.budget.predictor import LAGS, autocorrelation_time
 from monitor.core.detectors.budget.recursion import Cube
 from monitor.core.detectors.budget.replay import PERIODS, generator, height, resample
 from monitor.core.detectors.budget.seen import Seen, fit_seen, with_linear_bets
@@ -101,7 +101,7 @@ def _one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | None]
     if found is None and outliers is None:
         return f"{TOO_DEPENDENT}, and {TOO_EQUAL[0].lower()}{TOO_EQUAL[1:]}.", None
     level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
-    tau = autocorrelation_time(level, seen.predictor.phi)
+    tau = autocorrelation_time(level, seen.predictor.past)
     ends = (float(points.clock[0]), float(points.clock[-1]))
     moments = (float(level.mean()), float(level.std()), tau, _wander(level, reference.rate)) if len(level) else NOTHING
     height = SILENT if found is None else found
@@ -144,7 +144,7 @@ def _later(reference: Reference, seen: Seen, terms: Terms) -> Later:
     early = fit_seen(points.take(slice(0, cut)), raw, terms.tolerance, terms.spread, form=seen)
     early = replace(early, up=seen.up, linear=seen.linear)
     late = points.take(slice(cut, None))
-    lags = np.zeros(ORDER)
+    lags = np.zeros(LAGS)
     if early.inner is not None:
         _, lags = early.left(points.take(slice(max(cut - SETTLING, 0), cut)), lags)
     cells, _ = early.cells(late, lags)

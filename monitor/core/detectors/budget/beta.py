@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from monitor.core.detectors.budget.normal import ndtri
 
@@ -22,19 +23,32 @@ def betaincinv(a: float, b: float, p: float) -> float:
     """The x with `betainc(a, b, x) == p`, for a, b > 0 and 0 < p < 1: Newton's steps kept inside a bracket."""
     a, b, p = float(a), float(b), float(p)
     low, high = 0.0, 1.0
-    mean = a / (a + b)  # start where a normal distribution of the same moments has its quantile
-    x = mean + float(ndtri(p)) * math.sqrt(mean * (1 - mean) / (a + b + 1))
-    x = x if 0.0 < x < 1.0 else mean
+    x = _near(a, b, p)
     for _ in range(200):
         off = betainc(a, b, x) - p
         low, high = (x, high) if off < 0 else (low, x)
         slope = math.exp(_log_front(a, b, x)) / (x * (1.0 - x))
         step = x - off / slope if slope > 1e-290 else -1.0
         after = step if low < step < high else (low + high) / 2.0
-        if abs(after - x) <= 1e-14 * x:
+        if abs(after - x) <= 1e-12 * min(x, 1.0 - x):
             return after
         x = after
     return x
+
+
+def _near(a: float, b: float, p: float) -> float:
+    """About the quantile (Abramowitz, Stegun 26.5.22, for a, b > 1; else the mean)."""
+    if min(a, b) <= 1.0:
+        return a / (a + b)
+    y, left, right = -_normal(p), 1.0 / (2.0 * a - 1.0), 1.0 / (2.0 * b - 1.0)
+    k, h = (y * y - 3.0) / 6.0, 2.0 / (left + right)
+    w = y * math.sqrt(max(h + k, 0.0)) / h - (right - left) * (k + 5.0 / 6.0 - 2.0 / (3.0 * h))
+    return min(max(a / (a + b * math.exp(min(2.0 * w, 700.0))), 1e-300), 1.0 - 1e-16)
+
+
+@lru_cache(maxsize=16)
+def _normal(p: float) -> float:
+    return float(ndtri(p))
 
 
 def _log_front(a: float, b: float, x: float) -> float:

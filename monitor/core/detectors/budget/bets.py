@@ -14,6 +14,7 @@ from monitor.core.events import Floats
 
 TRUST = 0.8  # share of references of this size for which every bet is fair
 SLOPES = (0.4, 0.8, 1.2, 1.6)  # of linear bets
+USUAL = 0.9  # of all values that are the same one
 CASH = 0.02  # of the stake is never bet, so that no value can lose all
 Table = npt.NDArray[np.float64]  # shape (cells, bets)
 
@@ -81,8 +82,23 @@ def _fair(gains: Table, levels: Floats, n_eff: float, null: tuple[float, float],
     z = ndtri(levels)
     d, s0 = null
     forms = ((0.0, 1.0), (d, 1.0), (-d, 1.0), (0.0, s0), (0.0, 1.0 / s0))
-    masses = np.array([_mass(edges, m, s) for edges in _envelope(levels, z, n_eff, trust) for m, s in forms])
+    shapes = [_mass(edges, m, s) for edges in _envelope(levels, z, n_eff, trust) for m, s in forms]
+    masses = np.array([*shapes, _settled(_mass(z, 0.0, 1.0), d)])
     return np.array([CASH + (1 - CASH) * f / (masses * f).sum(axis=1).max() for f in gains]).T
+
+
+def _settled(mass: Floats, d: float) -> Floats:
+    """Where one value is nearly all there is, the rare ones may get rarer, or end, while the probability that a new
+    value exceeds a reference value stays within what is tolerated: a long run of it is nothing worth acting on."""
+    usual = int(mass.argmax())
+    if mass[usual] < USUAL:
+        return mass
+    moved = abs(float(mass[:usual].sum() + mass[usual] / 2) - 0.5)
+    tolerated = float(ndtr(d / math.sqrt(2.0))) - 0.5
+    t = min(1.0, tolerated / max(moved, 1e-12))
+    mixed = (1 - t) * mass
+    mixed[usual] += t
+    return mixed
 
 
 def _mass(z: Floats, mean: float, sd: float) -> Floats:

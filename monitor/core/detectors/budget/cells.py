@@ -53,14 +53,30 @@ class Cells:
         return np.asarray(-np.diff(density) / np.diff(ndtr(edges)))
 
     def save(self) -> Any:
-        single = self.cuts.astype(np.float32)  # where cuts were rounded to it, four bytes hold one
+        with np.errstate(over="ignore"):
+            single = self.cuts.astype(np.float32)  # where cuts were rounded to it, four bytes hold one
         cuts = single if np.array_equal(single.astype(np.float64), self.cuts) else self.cuts
+        if np.array_equal(self.ranks, _ranks(self.n)):  # no ties
+            return [cuts, None, self.n]
         return [cuts, np.round(2 * self.ranks).astype(np.int16 if 2 * self.n < 32768 else np.int32), self.n]
 
 
 def load_cells(saved: Any) -> Cells:
     cuts, ranks, n = saved
-    return Cells(cuts.astype(np.float64), ranks / 2.0, n)
+    return Cells(cuts.astype(np.float64), _ranks(n) if ranks is None else ranks / 2.0, n)
+
+
+def _ranks(n: int) -> Floats:
+    return np.asarray(np.round(cut_levels(n) * (n + 1)))
+
+
+def _rounded(cuts: Floats) -> Floats:
+    """The next float32, so that four bytes keep a cut and a value equal to it stays below; as it was where two would
+    become one."""
+    with np.errstate(over="ignore"):
+        single = cuts.astype(np.float32)
+        up = np.where(single < cuts, np.nextafter(single, np.float32(np.inf)), single).astype(np.float64)
+    return up if np.isfinite(up).all() and (np.diff(up) > 0).all() else cuts
 
 
 def fit_cells(values: Floats) -> Cells:
@@ -70,11 +86,11 @@ def fit_cells(values: Floats) -> Cells:
     last = np.append(np.flatnonzero(np.diff(ordered) != 0), n - 1)  # the last place of each distinct value
     if len(last) <= ATOMS:
         return _atoms(ordered, last)
-    wanted = np.round(cut_levels(n) * (n + 1)).astype(np.int64) - 1
+    wanted = _ranks(n).astype(np.int64) - 1
     places = np.unique(last[last.searchsorted(wanted)])  # a cut stands at the end of its ties
     places = places[n - 1 - places >= min(LEAST, n)]
     tied = ordered[places] == ordered[np.maximum(places - 1, 0)]
-    return Cells(ordered[places], (places + 1 + 0.5 * tied).astype(np.float64), n)
+    return Cells(_rounded(ordered[places]), (places + 1 + 0.5 * tied).astype(np.float64), n)
 
 
 def _atoms(ordered: Floats, last: Ints) -> Cells:

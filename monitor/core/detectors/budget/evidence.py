@@ -38,7 +38,8 @@ def outlier_finding(rule: Rule, batch: Batch, hit: Hit, clock: float) -> Finding
     assert armed is not None
     _, segment, column = hit.key
     points = hit.looks.points
-    value = float(hit.looks.levels[len(hit.looks.levels) - points.n + hit.place])
+    one = points.take(slice(hit.place, hit.place + 1))
+    value = float((one.value if armed.outliers is None else armed.outliers.level(one))[0])
     effect = (value - armed.mean) / armed.sd if armed.sd > 0 and math.isfinite(value) else None
     detail = outlier_sentence(column, segment, value, armed.mean, hit.strength)
     evidence = Evidence(column, segment, "shift: outlier", _finite(value), armed.mean, effect, None, 1, clock, detail)

@@ -7,13 +7,12 @@ a mean over four hours and less its season.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from monitor.core.detectors.budget.points import Points
-from monitor.core.detectors.budget.predictor import ORDER, SLOTS, Predictor, choose, load_predictor, slots
+from monitor.core.detectors.budget.predictor import LAGS, SLOTS, Predictor, choose, fading, load_predictor, slots
 from monitor.core.detectors.budget.tails import Tails, fit_tails, load_tails, save_tails
 from monitor.core.events import Floats
 
@@ -47,15 +46,15 @@ class Outliers:
 
     def level(self, points: Points) -> Floats:
         """Values less what their season adds to its mean, in the unit of the data."""
-        usual = float(self.predictor.profile[:SLOTS].mean())
+        usual = float(self.predictor.profile[: 5 * SLOTS].mean())  # of a weekday
         return self.centre + self.width * (self.rest(points) + usual)
 
     def _views(self, points: Points, carried: Floats) -> tuple[tuple[Floats, ...], Floats]:
         """The three views. `carried`: lags, and both means."""
         rest = self.rest(points)
-        left, lags = self.predictor.innovations(rest, carried[:ORDER])
-        recent = _fading(np.clip(left, -WIDE, WIDE), float(carried[ORDER]), self.fade)
-        level = _fading(np.clip(rest, -3 * WIDE, 3 * WIDE), float(carried[ORDER + 1]), self.fade)
+        left, lags = self.predictor.innovations(rest, carried[:LAGS])
+        recent = fading(np.clip(left, -WIDE, WIDE), float(carried[LAGS]), self.fade)
+        level = fading(np.clip(rest, -3 * WIDE, 3 * WIDE), float(carried[LAGS + 1]), self.fade)
         after = np.concatenate([lags, recent[-1:], level[-1:]])
         return (left, recent[1:], rest - level[:-1]), after
 
@@ -72,7 +71,7 @@ def load_outliers(saved: Any) -> Outliers:
 
 def fresh() -> Floats:
     """What is carried before the first point."""
-    return np.zeros(ORDER + 2)
+    return np.zeros(LAGS + 2)
 
 
 def fit_outliers(points: Points) -> Outliers | None:
@@ -94,9 +93,3 @@ def fit_outliers(points: Points) -> Outliers | None:
     views, _ = bare._views(points, fresh())
     burn = min(int(4 / fade), points.n // 4)
     return Outliers(centre, width, bare.predictor, fade, tuple(fit_tails(view[burn:]) for view in views))
-
-
-def _fading(values: Floats, start: float, fade: float) -> Floats:
-    """Exponentially fading means, the one before the first value included."""
-    keep = 1.0 - fade
-    return np.array(list(accumulate(values.tolist(), lambda mean, v: keep * mean + fade * v, initial=start)))

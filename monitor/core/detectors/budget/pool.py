@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,11 +19,12 @@ from monitor.core.detectors.keyed import Key
 from monitor.core.events import Floats, Ints
 
 EXPLAINED = 0.9  # of the sum of masses: the series that hold it are the explanation
-SHORT, STEEP = (
-    0.45,
-    3.0,
-)  # share of the budget under which a reference is short for slow changes; how fast they get dear
-RARE = 2500.0  # odds under which no point is an outlier, however few there are
+SHORT = 0.45  # share of the budget under which a reference is short for slow changes
+STEEP = 3.0  # how fast they get dear then
+FEW, FEWER = 500, 2.0  # points under which a reference is small, and how fast slow changes get dear then
+LEFT = 0.7  # of the budget that the outlier arm has at most, where the shift arm can use little or none
+PATIENCE = 10.0  # times its usual spacing that a point can have waited for at most
+RARE = 10_000.0  # odds under which no point is an outlier, however few there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class Hit:
         n = int(np.unravel_index(int(np.argmax(gains)), gains.shape)[0]) + 1
         spacing = PERIOD / max(self.series.armed.rate, 1e-9)
         since = float(self.looks.points.at[max(self.place, 0)]) - (n - 1) * spacing
-        return float(self.looks.levels[stop - n : stop].astype(np.float64).mean()), n, since
+        armed = self.series.armed
+        far = float(self.looks.levels[stop - n : stop].astype(np.float64).mean())
+        return armed.mean + (armed.sd or 1.0) * far, n, since
 
 
 class Pool:
@@ -76,12 +80,13 @@ class Pool:
         self._places: dict[Key, int] = {}
         self._shares: Floats = np.empty(0)
         self._heights: Floats = np.empty(0)
+        self._sudden: Floats = np.empty(0)  # the outlier arm's budget, by series
         self._offsets: Ints = np.empty(0, dtype=np.int64)
         self._table: Cube = np.ones((1, len(WEIGHTS)))
         self._armed: list[Armed] = []
 
     def allow(self, shift: float, outlier: float) -> None:
-        """Other budgets from now on."""
+        """Other budgets from now on; `adopt` follows."""
         self._shift, self._outlier = shift, outlier
 
     def adopt(self, entries: Mapping[Key, BudgetSeries], fresh: str | None = None) -> None:
@@ -96,12 +101,22 @@ class Pool:
         self._places = {key: i for i, (key, _) in enumerate(armed)}
         self._armed = [a for _, a in armed]
         scale = np.array([entries[key].share for key, _ in armed])
-        self._shares = shares(np.array([a.rate for _, a in armed])) * scale
-        short = np.maximum(SHORT / np.maximum(scale, 1e-3), 1.0) ** STEEP
-        self._heights = np.minimum(np.array([a.height for _, a in armed]) * short, SILENT)
+        few = np.maximum(FEW / np.array([a.n for _, a in armed]), 1.0) ** FEWER
+        self._price(scale, few)
         tables = [a.seen.table for _, a in armed]
         self._offsets = np.cumsum([0, *(len(t) for t in tables)])[: len(tables)].astype(np.int64)
         self._table = np.concatenate([*tables, np.ones((1, len(WEIGHTS)))])
+
+    def _price(self, scale: Floats, few: Floats) -> None:
+        """What each armed series has of the budget, and how dear a page is to it: a reference that is short (`scale` is
+        its part of two weeks) or small (`few`) asks for more evidence."""
+        self._shares = shares(np.array([a.rate for a in self._armed])) * scale
+        short = np.maximum(SHORT / np.maximum(scale, 1e-3), 1.0) ** STEEP
+        heights = np.array([a.height for a in self._armed])
+        self._heights = np.minimum(heights * short * few, SILENT)
+        used = np.where(heights >= SILENT, 0.0, self._shift / short)
+        whole = self._shift + self._outlier
+        self._sudden = np.maximum(np.minimum(whole - used, LEFT * whole), self._outlier)
 
     def run(self, entries: Mapping[Key, BudgetSeries], watched: list[Watched]) -> list[Hit]:
         """All pages in a stretch of rows that is shorter than a day."""
@@ -135,8 +150,14 @@ class Pool:
         due[rows.searchsorted(points.rows), i] = self._released(hit.key, hit.looks)[later] / (self._heights[i] * worn)
 
     def _released(self, key: Key, looks: Looks) -> Floats:
-        """The part of a period's budget that the time each point has waited gives to its series."""
-        return np.minimum(looks.waited * (float(self._shares[self._places[key]]) / PERIOD), CAP)
+        """The part of a period's budget that the time each point has waited gives to its series.
+
+        At most what `PATIENCE` points usually wait for: a silence is no reason to ask for less evidence.
+        """
+        i = self._places[key]
+        share = float(self._shares[i])
+        most = min(CAP, PATIENCE * share / max(self._armed[i].rate, 1e-9))
+        return np.minimum(looks.waited * (share / PERIOD), most)
 
     def _shifts(self, watched: list[Watched], rows: Ints, cells: Ints, due: Floats) -> list[Hit]:
         found: list[Hit] = []
@@ -162,7 +183,8 @@ class Pool:
             return found
         for w in watched:
             stakes = self._released(w.key, w.looks) / w.looks.worn[1]
-            over = np.flatnonzero((w.looks.odds * stakes >= 1.0 / self._outlier) & (w.looks.odds >= RARE))
+            budget = self._sudden[self._places[w.key]]
+            over = np.flatnonzero((w.looks.odds * stakes * budget >= 1.0) & (w.looks.odds >= RARE))
             if len(over):
                 place = int(over[0])
                 row = int(w.looks.points.rows[place])
@@ -201,10 +223,14 @@ class Pool:
         return float((r.m[i] * r.P[i] + r.C[i]).sum() * self._shift)
 
     def save(self) -> Any:
-        return {"keys": [list(key) for key in self._places], "recursion": self._recursion.save()}
+        return {"keys": self._digest(), "recursion": self._recursion.save()}
 
     def load(self, saved: Any, entries: Mapping[Key, BudgetSeries]) -> None:
         self._arrange(entries)
-        if [list(key) for key in self._places] != saved["keys"]:
+        if self._digest() != saved["keys"]:
             raise ValueError("the pool holds other series than are armed")
         self._recursion.load(saved["recursion"])
+
+    def _digest(self) -> str:
+        """Which series have which place, in a few bytes."""
+        return hashlib.sha256(repr(list(self._places)).encode()).hexdigest()[:16]

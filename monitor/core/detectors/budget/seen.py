@@ -13,13 +13,13 @@ from monitor.core.detectors.budget.bets import BETS, Bet, Table, bet_table, drif
 from monitor.core.detectors.budget.cells import Cells, fit_cells, load_cells
 from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.predictor import (
-    ORDER,
+    LAGS,
     Predictor,
     autocorrelation_time,
-    autoregression,
     choose,
     fit,
     load_predictor,
+    regression,
     slots,
 )
 from monitor.core.events import Floats, Ints
@@ -125,26 +125,18 @@ def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float,
     if form is None:
         made = choose(scores, points.at)
     else:
-        made = fit(scores, points.at, form.predictor.shape, len(form.predictor.phi))
+        past = form.predictor.past
+        made = fit(scores, points.at, form.predictor.shape, len(past.phi), past.slow != 0)
     rest = scores - made.expected(slots(points.at))
-    left, _ = made.innovations(rest, np.zeros(ORDER))
+    left, _ = made.innovations(rest, np.zeros(LAGS))
     tau = _remaining(left)
     level = 1.0 if blocks else float(scores.std()) or 1.0
     width = 1.0 if blocks else float(left.std()) or 1.0
-    open_ = max(0.0, 1.0 - sum(made.phi))
+    open_ = max(0.0, 1.0 - sum(made.phi))  # of a shift, while the mean over hours has not followed it
     scale = open_ * level / width
-    inner = None if made.idle and not blocks else _rounded(fit_cells(left))
+    inner = None if made.idle and not blocks else fit_cells(left)
     d = drift(tolerance) * (scale if inner is not None else 1.0)
     return Seen(cells, made, inner, blocks, points.n / tau, d, scale, spread)
-
-
-def _rounded(cells: Cells) -> Cells:
-    """Cuts of innovations as float32: so they are kept."""
-    return replace(cells, cuts=np.unique(cells.cuts.astype(np.float32)).astype(np.float64)) if _apart(cells) else cells
-
-
-def _apart(cells: Cells) -> bool:
-    return len(np.unique(cells.cuts.astype(np.float32))) == len(cells.cuts)
 
 
 def with_linear_bets(seen: Seen) -> Seen:
@@ -153,7 +145,7 @@ def with_linear_bets(seen: Seen) -> Seen:
 
 def _remaining(left: Floats) -> float:
     """The autocorrelation time of what is left: by its first lag, or by means of 50 where those say much more."""
-    first = autocorrelation_time(left, autoregression(left, 1, math.inf))
+    first = autocorrelation_time(left, regression(left, 1, math.inf))
     batches = len(left) // 50
     if batches < 20:
         return first

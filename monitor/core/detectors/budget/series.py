@@ -13,7 +13,7 @@ from monitor.core.detectors.budget.arming import FEWEST, Armed
 from monitor.core.detectors.budget.collect import Collector
 from monitor.core.detectors.budget.outliers import fresh
 from monitor.core.detectors.budget.points import Blocks, Points, load_blocks
-from monitor.core.detectors.budget.predictor import DAY, ORDER, slots
+from monitor.core.detectors.budget.predictor import DAY, LAGS, slots
 from monitor.core.events import Floats, Ints
 
 COLLECTING, WATCHING, LATCHED, REFUSED, DISABLED = "collecting", "watching", "latched", "refused", "disabled"
@@ -24,9 +24,10 @@ DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm 
 NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio")
 FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
-RECENT = 32  # points at hand for the evidence
+RECENT = 24  # points at hand for the evidence
 
-Singles = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]  # levels in standard deviations of the reference: for people to read
+FAR = 60_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Looks:
     """What a series shows the pool of some points: cells, the outlier arm's odds, the time each point has waited.
 
     `worn`: how many times dearer a page of each arm is than at first.
-    `levels` and `past` are levels and cells of these points and of up to `RECENT` before them.
+    `levels` (in standard deviations around the mean of the reference) and `past` are levels and cells of these points
+    and of up to `RECENT` before them.
     """
 
     points: Points
@@ -42,7 +44,7 @@ class Looks:
     odds: Floats
     waited: Floats
     worn: tuple[Floats, Floats]
-    levels: Singles
+    levels: Halves
     past: Ints
 
 
@@ -63,9 +65,9 @@ class BudgetSeries:
         self.muted = -np.inf  # clock up to which the outlier arm says nothing more
         self.strain = 0.0  # pages of late, a week ago by half, two weeks ago by a quarter
         self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
-        self._lags: Floats = np.zeros(ORDER)
+        self._lags: Floats = np.zeros(LAGS)
         self._carried: Floats = fresh()
-        self._values: Singles = np.empty(0, dtype=np.float32)  # level and cell of the last points
+        self._values: Halves = np.empty(0, dtype=np.float16)  # level and cell of the last points
         self._cells: Ints = np.empty(0, dtype=np.int64)
         self._after = np.zeros(5)  # n, sums of rest, rest squared, score, score squared since half a day after a page
 
@@ -98,8 +100,8 @@ class BudgetSeries:
         if complete:
             self.collector = None
         self.since = now
-        self._lags, self._carried = np.zeros(ORDER), fresh()
-        self._values, self._cells = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
+        self._lags, self._carried = np.zeros(LAGS), fresh()
+        self._values, self._cells = np.empty(0, dtype=np.float16), np.empty(0, dtype=np.int64)
         self.offset, self.ratio = 0.0, 1.0
 
     # -- watching --
@@ -121,8 +123,9 @@ class BudgetSeries:
         cells, self._lags = armed.seen.cells(points, self._lags)
         odds, self._carried = self._odds(points)
         level = points.value if armed.outliers is None else armed.outliers.level(points)
-        with np.errstate(over="ignore"):  # what is beyond all float32 is infinite there
-            levels = np.concatenate([self._values, level.astype(np.float32)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            far = np.nan_to_num((level - armed.mean) / (armed.sd or 1.0)).clip(-FAR, FAR)
+        levels = np.concatenate([self._values, far.astype(np.float16)])
         past = np.concatenate([self._cells, cells])
         self._values, self._cells = levels[-RECENT:], past[-RECENT:]
         if self.state == LATCHED:
@@ -186,7 +189,7 @@ class BudgetSeries:
         if self.state == WATCHING and (moved or was != WATCHING):
             self.since, self.note = np.nan, ""
             self.offset, self.ratio = 0.0, 1.0
-            self._lags, self._carried = np.zeros(ORDER), fresh()
+            self._lags, self._carried = np.zeros(LAGS), fresh()
         self.muted, self.strain = -np.inf, 0.0
 
     def disable(self, why: str) -> None:
@@ -218,7 +221,7 @@ class BudgetSeries:
         self.offset, self.ratio = (0.0, 1.0) if near else (offset * unit, ratio if self.blocks is None else 1.0)
         if not near:
             self.note = "watches for further change from where it has been since the page; the reference is unchanged"
-        self._lags, self._carried = np.zeros(ORDER), fresh()
+        self._lags, self._carried = np.zeros(LAGS), fresh()
 
     def _moved(self) -> tuple[float, float]:
         """How far the level is from the reference in its standard deviations, and how many times as wide."""
@@ -267,25 +270,27 @@ class BudgetSeries:
         return {
             "state": self.state,
             "note": self.note,
-            "numbers": np.array([getattr(self, name) for name in NUMBERS]),
+            "numbers": np.concatenate(
+                [[getattr(self, name) for name in NUMBERS], self._lags, self._carried, self._after]
+            ),
             "collector": None if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else save_armed(self.armed),
             "blocks": None if self.blocks is None else self.blocks.save(),
-            "carried": np.concatenate([self._lags, self._carried, self._after]),
-            "values": self._values,
-            "cells": self._cells.astype(np.uint8),
+            "recent": np.concatenate([self._cells.astype(np.uint8), self._values.view(np.uint8)]),
         }
 
     def load(self, saved: Any) -> None:
         self.state, self.note = saved["state"], saved["note"]
-        for name, value in zip(NUMBERS, saved["numbers"].tolist(), strict=True):
+        numbers, *kept = np.split(saved["numbers"], np.cumsum([len(NUMBERS), LAGS, LAGS + 2]))
+        for name, value in zip(NUMBERS, numbers.tolist(), strict=True):
             setattr(self, name, value)
+        self._lags, self._carried, self._after = kept
         self.collector = None
         if saved["collector"] is not None:
             self.collector = Collector()
             self.collector.load(saved["collector"])
         self.armed = None if saved["armed"] is None else load_armed(saved["armed"])
         self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
-        self._lags, self._carried, self._after = np.split(saved["carried"], [ORDER, 2 * ORDER + 2])
-        self._values = saved["values"]
-        self._cells = saved["cells"].astype(np.int64)
+        recent = saved["recent"]
+        n = len(recent) // 3  # a byte for the cell, two for the level
+        self._cells, self._values = recent[:n].astype(np.int64), recent[n:].copy().view(np.float16)

@@ -1,6 +1,6 @@
 """How unusual a value is at the ends of a reference: its 32 most extreme values, a generalised Pareto tail beyond.
 
-Of the 32 values at each end those of 13 ranks are kept; a value between two of them has the rank of the lower one.
+Of the 32 values at each end those of six ranks are kept; a value between two of them has the rank of the lower one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.core.events import Floats
 
-RANKS = (32, 25, 20, 16, 13, 10, 8, 6, 5, 4, 3, 2, 1)  # 1 is the extreme
+RANKS = (32, 16, 8, 4, 2, 1)  # 1 is the extreme
 NARROWEST = 0.05  # scale of a tail, in robust standard deviations: ties at the end of a reference have none
 SHAPE = 0.25  # of the generalised Pareto tail: heavier than a normal, so that it vouches for less
 
@@ -72,12 +72,10 @@ def _tail(distance: Floats, end: Floats, n: int) -> Floats:
 
 
 def save_tails(tails: tuple[Tails, ...]) -> Any:
-    return {
-        "numbers": np.concatenate([tail.numbers() for tail in tails]).astype(np.float32),
-        "n": [tail.n for tail in tails],
-    }
+    """Tails of the same number of values."""
+    return [tails[0].n, len(tails), np.concatenate([tail.numbers() for tail in tails]).astype(np.float32)]
 
 
 def load_tails(saved: Any) -> tuple[Tails, ...]:
-    parts = np.split(saved["numbers"].astype(np.float64), len(saved["n"]))
-    return tuple(tails_of(part, n) for part, n in zip(parts, saved["n"], strict=True))
+    n, count, numbers = saved
+    return tuple(tails_of(part, n) for part in np.split(numbers.astype(np.float64), count))

@@ -31,8 +31,8 @@ from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark
 
 CAP = 500  # series of one rule on one model
-SHIFT, OUTLIER = 0.3, 0.7  # of the budget: what is slow and stays, what is sudden
-SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act
+SHIFT, OUTLIER = 0.94, 0.06  # of the budget: what is slow and stays, what is sudden
+SPREAD = 0.10  # |ln| of a ratio of standard deviations on which nobody would act; less where less is tolerated
 ROLLING = 0.10  # tolerance of operational series, whose reference rolls
 DAY = 86400.0
 
@@ -67,6 +67,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
         """Another budget from now on, in false pages a week; references and masses stay."""
         self._budget = budget
         self._pool.allow(*(arm * budget for arm in self.ARMS))
+        self._pool.adopt(self._entries.entries)
 
     # -- observe --
 
@@ -125,6 +126,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             self._wake(float(told[start]))
             stop, due = self._stretch(streams, told, start)
             found += self._feed(streams, (start, stop), batch, told, at, clock)
+            due = [key for key in due if self._entries.entries[key].collector is not None]  # a page may have ended it
             if due:
                 self._arm(due, np.inf, float(told[stop - 1]))
             start = stop
@@ -204,7 +206,8 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             points, blocks = collector.until(until)
             references.append(Reference(" ".join(key), points, blocks))
         names = (self.rule.key, self._model, *(reference.name for reference in references))
-        terms = Terms(self._budget * self.ARMS[0], self._tolerance, SPREAD, names, self.UP)
+        spread = min(SPREAD, 2 * self._tolerance)
+        terms = Terms(self._budget * self.ARMS[0], self._tolerance, spread, names, self.UP)
         for key, reference, made in zip(keys, references, arm(references, terms), strict=True):
             self._adopt(key, made, reference.blocks, until, now)
         self._given.note(keys)

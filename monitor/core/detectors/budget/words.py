@@ -50,8 +50,12 @@ def chosen(armed: Armed) -> str:
         parts.append(f"a daily season of {shape.harmonics} harmonics{kind} is taken off")
     elif shape.weekend:
         parts.append("weekends have a level of their own")
+    if shape.weekly:
+        parts.append("a wave of the week is taken off")
     if seen.predictor.phi:
         parts.append(f"each value is predicted from the {len(seen.predictor.phi)} before it")
+    if seen.predictor.past.slow:
+        parts.append("what the last hours were like is taken off")
     if seen.blocks:
         parts.append("blocks of at least five minutes are ranked, because there are many values")
     if not parts:

@@ -91,7 +91,7 @@ class ScoredSeries(BudgetSeries):
     def save(self) -> Any:
         model = None if self.model is None else self.model.save()
         learning = isinstance(self.collector, Rows)
-        more = {"model": model, "learning": learning, "thin": [self.step, self.seen, self.lead], "recent": self.recent}
+        more = {"model": model, "learning": learning, "thin": [self.step, self.seen, self.lead], "rows": self.recent}
         return super().save() | more
 
     def load(self, saved: Any) -> None:
@@ -101,7 +101,7 @@ class ScoredSeries(BudgetSeries):
             self.collector = Rows(self._plan)
             self.collector.load(saved["collector"])
         self.step, self.seen, self.lead = saved["thin"]
-        self.recent = saved["recent"]
+        self.recent = saved["rows"]
         self.model = None
         if saved["model"] is not None:
             self.model = Reference(1, self._plan.fit)

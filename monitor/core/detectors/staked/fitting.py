@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from monitor.core.detectors.budget.arming import FEWEST, FITTED, HALF_DAY, Terms
-from monitor.core.detectors.budget.predictor import autocorrelation_time, autoregression
+from monitor.core.detectors.budget.predictor import autocorrelation_time, regression
 from monitor.core.detectors.budget.recursion import Cube
 from monitor.core.detectors.budget.replay import PERIODS, generator, height, resample
 from monitor.core.detectors.budget.shares import CAP, PERIOD
@@ -122,7 +122,7 @@ def _time(rest: Floats) -> float:
     variance, batches = float(rest.var()), len(rest) // 50
     if variance <= 0:
         return 1.0
-    first = autocorrelation_time(rest, autoregression(rest, 1, np.inf))
+    first = autocorrelation_time(rest, regression(rest, 1, np.inf))
     if batches < 20:
         return first
     by_means = 50 * float(rest[: batches * 50].reshape(batches, 50).mean(axis=1).var()) / variance

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from monitor.core.detectors.budget.arming import SILENT
 from monitor.core.detectors.budget.bets import WEIGHTS
-from monitor.core.detectors.budget.pool import SHORT, STEEP, Hit, Pool, Watched
+from monitor.core.detectors.budget.pool import FEW, FEWER, Hit, Pool, Watched
 from monitor.core.detectors.budget.recursion import Cube
 from monitor.core.detectors.budget.series import BudgetSeries
-from monitor.core.detectors.budget.shares import shares
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.staked.fitting import Staked
 from monitor.core.detectors.staked.harm_bets import HarmBets
@@ -50,9 +48,9 @@ class MixedPool(Pool):
         self._armed = [a for _, a in armed if a is not None]
         self._share_out()
         scale = np.array([entries[key].share for key, _ in armed])
-        self._shares = shares(np.array([a.rate for a in self._armed])) * scale
-        short = np.maximum(SHORT / np.maximum(scale, 1e-3), 1.0) ** STEEP
-        self._heights = np.minimum(np.array([a.height for a in self._armed]) * short, SILENT)
+        # the bets on codes are careful with a small reference by themselves
+        n = np.array([np.inf if isinstance(a, Staked) else a.n for a in self._armed])
+        self._price(scale, np.maximum(FEW / n, 1.0) ** FEWER)
         self._recursion.weights = _weights(entries)
         tables = [np.empty((0, 0)) if isinstance(a, Staked) else a.seen.table for a in self._armed]
         self._offsets = np.cumsum([0, *(len(t) for t in tables)])[: len(tables)].astype(np.int64)

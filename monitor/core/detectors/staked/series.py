@@ -107,7 +107,7 @@ class StakedSeries(BudgetSeries):
             self._look_on(codes[points.clock >= self.paged + MUTE / 2])
         past = np.concatenate([self.past, codes])
         self.past = past[-RECENT:]
-        nothing, levels = np.zeros(points.n), np.empty(0, dtype=np.float32)
+        nothing, levels = np.zeros(points.n), np.empty(0, dtype=np.float16)
         worn = self.worn(points.clock)
         return StakedLooks(points, np.arange(points.n), nothing, waited, worn, levels, past, ratios, news)
 
