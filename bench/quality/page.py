@@ -42,14 +42,14 @@ def write(results: Sequence[Result], path: Path, command: str) -> None:
         if text:
             parts.append(text)
     parts.append(SHORT_OF)
-    parts.append(_missing(results) + _versions())
+    parts.append(_missing(results) + _versions(results))
     path.write_text("\n\n".join(part.strip() for part in parts) + "\n")
 
 
 def _head(command: str) -> str:
     return f"""# Detection quality, measured
 
-Written by `{command}`. Every figure below was measured in that run; a dash means that it was not.
+Written from rows that `{command}` measured and kept; a dash means that there is none. Rows can be of several runs.
 
 - **System.** `overloop` is the product itself: one pack with `detect: {{shift: "inputs.*"}}`, a budget of one page a
   week, everything else default, run through the same steps as the daemon. The reference is armed where the stream says
@@ -66,7 +66,7 @@ Written by `{command}`. Every figure below was measured in that run; a dash mean
   drawing whole streams again stand beside them. Limits of delays are from drawing streams again.
 - **Competitors** run at their documented defaults on the first of the same streams (how many: see the end), and at the
   rate of false pages that `overloop` realised, with thresholds swept on other streams.
-- **In sample.** Nothing was chosen on the streams of these tables: the detector was worked on with streams of other
+- **In sample.** No setting was chosen on the streams of these tables: the detector was worked on with streams of other
   seeds (from 1,000 on) of the same families. The families themselves are thus known to it; so are the files of the
   Numenta benchmark."""
 
@@ -323,13 +323,14 @@ def _exposure(results: Sequence[Result]) -> str:
 {tables.markdown(["system", *parts], rows)}"""
 
 
-def _versions() -> str:
+def _versions(results: Sequence[Result]) -> str:
     named = {name: version(name) for name in ("river", "numpy", "scipy")}
     told = ", ".join(f"{name} {number}" for name, number in named.items())
     apart = ", ".join(packages[0].replace("==", " ") for packages in PACKAGES.values())
+    run = "apart" if any(name in r.system for r in results for name in PACKAGES) else "not run for this page"
     return f"""## Versions and seeds
 
-overloop {monitor.__version__}, Python {platform.python_version()}, {told}; apart: {apart}.
+overloop {monitor.__version__}, Python {platform.python_version()}, {told}; {run}: {apart}.
 The streams of a table have the seeds 0, 1, 2, …, those that the detector was worked on 1,000 and more; a stream is a
 function of its family, change, rate and seed alone.
 
