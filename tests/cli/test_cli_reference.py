@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,14 @@ rules:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def rules(daemon: LiveDaemon) -> None:
+def rules(daemon: LiveDaemon) -> Iterator[None]:
+    """One pack more for the daemon, while these tests run."""
     folder = daemon.home.parent / "packs" / "normal"
     folder.mkdir()
     (folder / "pack.yaml").write_text(PACK)
+    daemon.post("/-/reload")
+    yield
+    shutil.rmtree(folder)
     daemon.post("/-/reload")
 
 

@@ -294,7 +294,8 @@ import sys, time
 start = time.perf_counter()
 import monitor.client
 took = time.perf_counter() - start
-foreign = {name.split(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - {"monitor", "__main__", "site"}
+there = {"monitor", "__main__", "site", "sitecustomize", "usercustomize"}  # the last two are the machine's own
+foreign = {name.split(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - there
 print(took, sorted(name for name in foreign if not name.startswith("_")))
 """
     command = [sys.executable, "-I", "-c", "import sys; sys.path.insert(0, '.')\n" + script]

@@ -80,12 +80,12 @@ def test_the_label_feed_is_heard_by_truth_that_comes_later_and_with_events() -> 
     assert silence(watcher, 60.0) == {"": 0.0}
 
 
-def test_old_events_of_a_source_that_is_not_live_are_no_sign_of_life() -> None:
+def test_old_events_of_a_file_are_no_sign_of_life() -> None:
     watcher = watch()
     feed(watcher, 0.0)
-    feed(watcher, 70.0, at=np.array([BASE - 86400.0]), live=False)
+    feed(watcher, 70.0, at=np.array([BASE - 86400.0]), live=False, event_time=True)
     assert silence(watcher, 70.0) == {"": 70.0}
-    feed(watcher, 70.0, at=np.array([BASE + 60.0]), live=False)
+    feed(watcher, 70.0, at=np.array([BASE + 60.0]), live=False, event_time=True)
     feed(watcher, 80.0, at=np.array([BASE - 86400.0]))
     assert silence(watcher, 81.0) == {"": 1.0}
 
