@@ -24,7 +24,11 @@ run: setup
 	@$(inside)/overloop demo $(ARGS)
 
 test: setup
+ifeq ($(ARGS),)
+	@.ci/tests
+else
 	@$(inside)/python -m pytest $(ARGS)
+endif
 
 bench: setup
 	@$(inside)/python -m bench.speed $(ARGS)

@@ -17,7 +17,7 @@ TAP = 44  # pixels a finger needs
 ABORTED = "net::ERR_ABORTED"  # the icon, when the next page is asked for meanwhile
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is this thread's: other tests need one of their own
 def browser(chromium: str) -> Iterator[Any]:
     try:
         from playwright.sync_api import sync_playwright
