@@ -13,6 +13,7 @@ from monitor.cli.context import Exit, Shared, as_json, fail, say
 from monitor.cli.rules_replay import Asked, progress, replayed
 from monitor.core.rules.compile import Source
 from monitor.core.rules.model import Book
+from monitor.core.rules.wording import counted
 from monitor.runtime import recorded
 from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.suggest import Suggestion, changed, counts, suggestions
@@ -107,8 +108,9 @@ def _effect(effect: dict[str, dict[str, int]]) -> str:
     real = after["matched"] + after["missed"]
     false = after["gone"] + after["still"]
     return (
-        f"It would have fired {after['firings']} times instead of {before['firings']}: {after['matched']} of {real} "
-        f"real incidents found ({before['matched']} without the change), {after['gone']} of {false} false ones gone "
+        f"It would have fired {counted(after['firings'], 'time')} instead of {before['firings']}: "
+        f"{after['matched']} of {real} real incidents found ({before['matched']} without the change), "
+        f"{after['gone']} of {false} false ones gone "
         f"({before['gone']} without it)."
     )
 

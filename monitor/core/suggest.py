@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from monitor.core.detectors.budget.bets import drift
 from monitor.core.incidents.words import number_text
+from monitor.core.rules.wording import false_pages
 from monitor.core.verdicts import Judged
 
 TOLERANCES = (0.01, 0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25)
@@ -123,7 +124,7 @@ def _told(record: Record, false: int, real: int) -> str:
     more = f", and {record.unjudged} have no verdict yet" if record.unjudged else ""
     return (
         f"In {number_text(record.weeks)} armed weeks {false} of its incidents on {record.model} were judged false and "
-        f"{real} real{more}: {number_text(false / record.weeks)} false pages a week ({number_text(low)} to "
+        f"{real} real{more}: {false_pages(false / record.weeks)} ({number_text(low)} to "
         f"{number_text(high)} at 95 %), and its budget is {number_text(record.budget)}."
     )
 

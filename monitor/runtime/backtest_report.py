@@ -9,6 +9,7 @@ from typing import Any
 from monitor.core.backtest import Backtest, Firing, Near
 from monitor.core.incidents.words import clock_text, number_text
 from monitor.core.rules.model import Book, Detect, Rule
+from monitor.core.rules.wording import counted
 from monitor.core.times import rfc3339
 from monitor.core.verdicts import Judged, Standing, compare
 from monitor.runtime.backtest import Known, Progress
@@ -140,8 +141,8 @@ def lines(told: Report) -> Iterator[str]:
     false = [sum(len(getattr(row.standing, name)) for row in told.rows) for name in ("gone", "still")]
     yield ""
     yield (
-        f"In all {fired:,} firings. Of {sum(real)} incidents that people called real {real[0]} would have been found "
-        f"and {real[1]} missed; of {sum(false)} called false {false[0]} would be gone."
+        f"In all {counted(fired, 'firing')}. Of {counted(sum(real), 'incident')} that people called real {real[0]} "
+        f"would have been found and {real[1]} missed; of {sum(false)} called false {false[0]} would be gone."
     )
 
 

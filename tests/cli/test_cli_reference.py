@@ -61,7 +61,7 @@ def test_a_new_model_is_fitted_shown_found_out_and_put_back(at: Overloop, daemon
     assert "Version 1 is the new normal of fit-new: 1 series, fitted to 4,032 events." in done
     shown = printed(at("reference", "show", "fit-new"))
     assert shown.startswith("Version 1 of fit-new, for normal/Shift: admin,")
-    assert "normal/Shift: tolerance 0.05, 1 false pages a week" in shown
+    assert "normal/Shift: tolerance 0.05, 1 false page a week" in shown
     assert "inputs.same is refused." in shown
     daemon.send({"id": f"n-{k}", "model": "fit-new", "inputs": {"amount": 20 + k % 3, "same": 1}} for k in range(70))
     daemon.send({"id": f"m-{k}", "model": "fit-new", "inputs": {"amount": 2000, "same": 1}} for k in range(3))
