@@ -11,6 +11,7 @@ import typer
 
 from monitor.cli.context import Exit, Shared, as_json, fail, say
 from monitor.cli.rules_replay import Asked, progress, replayed
+from monitor.core.incidents.words import duration_text
 from monitor.core.rules.compile import Source
 from monitor.core.rules.model import Book
 from monitor.core.rules.wording import counted
@@ -64,13 +65,13 @@ def _effects(
     for one in proposed:
         key = (one.rule, one.model)
         found[key] = {"before": counts(before.rows, *key), "after": counts(after.rows, *key)}
-    days = (before.done.at - before.done.since) / 86_400.0
-    return found, f"Tried on {days:.1f} days of recorded traffic."
+    span = round(before.done.at - before.done.since)
+    return found, f"Tried on {duration_text(span)} of recorded traffic."
 
 
 def _lines(found: Sequence[Suggestion], effects: Replayed, why: str) -> Iterator[str]:
     if not found:
-        yield "No rule under the page budget watches a model that is known here, so there is nothing to propose."
+        yield "No shift rule under the page budget watches a model that is known here, so there is nothing to propose."
         return
     for one in found:
         yield f"{one.rule} on {one.model}"

@@ -22,6 +22,10 @@ rules:
 - alert: Shift
   detect: {shift: "inputs.*"}
   severity: high
+- alert: Worse
+  detect: {harm: output.label != truth.label}
+  severity: low
+  stage: shadow
 """
 
 
@@ -120,7 +124,13 @@ def test_recorded_traffic_is_data_too(at: Overloop, daemon: LiveDaemon) -> None:
     ("words", "code", "said"),
     [
         (["--model", "fit-x", "--reason", "x"], 2, "Give one of --from FILE and --since DURATION."),
-        (["--model", "nobody", "--since", "1d", "--reason", "x"], 1, "under the page budget watches nobody"),
+        (["--model", "nobody", "--since", "1d", "--reason", "x"], 1, "No rule of nobody takes a reference: "),
+        (
+            ["--model", "fit-x", "--rule", "normal/Worse", "--since", "1d", "--reason", "x"],
+            1,
+            "The rule normal/Worse learns by itself: references are given to `shift` rules",
+        ),
+        (["--model", "fit-x", "--rule", "a/B", "--since", "1d", "--reason", "x"], 1, "No rule a/B watches fit-x: "),
         (["--model", "fit-x", "--since", "1d", "--reason", "x"], 1, "no event of the model fit-x in it"),
         (["--model", "fit-x", "--from", "nowhere.csv", "--reason", "x"], 1, "nowhere.csv cannot be read"),
     ],

@@ -125,6 +125,9 @@ def test_a_rule_on_the_budget_says_what_it_has_and_what_it_may_cost(in_the_end: 
         for paragraph in series(in_the_end[name]):
             assert re.search(r" has collected [\d,]+ values, and nothing is found in them yet\. ", paragraph)
             assert "after 7 days with half of its part of the budget" in paragraph
+            assert ("reference fit" in paragraph) == ("inputs.x" in paragraph and name == "Moved"), (
+                "only what can be given"
+            )
 
 
 def test_an_armed_rule_on_the_budget_says_what_was_chosen_and_what_it_finds(book: Book) -> None:

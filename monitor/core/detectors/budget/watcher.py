@@ -307,7 +307,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             "tolerance": self._tolerance,
             "reference_version": self._given.version,
             "waiting": self._given.waiting is not None,
-            "references": reference_rows(self._entries.entries, self._pool, self._told),
+            "references": reference_rows(self._entries.entries, self._pool, self._told, given=self.GIVEN),
             "not_numbers": not_numbers(self._detect.columns, self._columns),
             "not_covered": "category, text and vector columns; watch categories with quality: new_category",
         }
