@@ -116,10 +116,13 @@ def _stream(about: dict[str, Any]) -> Iterator[str]:
 
 def _budget(about: dict[str, Any]) -> Iterator[str]:
     yield f"Its part of the page budget: {about['budget']}."
-    if about["reference_version"]:
-        yield f"It watches by version {about['reference_version']} of the model's reference."
-    if not about["references"]:
-        yield "It has met no column yet that it looks at."
+    version = about["reference_version"]
+    if version and not about["references"]:
+        yield f"It starts anew with version {version} of the reference: nothing that it looks at has come yet."
+    elif version:
+        yield f"It watches by version {version} of the model's reference."
+    elif not about["references"]:
+        yield "Nothing that it looks at has come yet."
 
 
 def _vector(about: dict[str, Any]) -> Iterator[str]:

@@ -70,6 +70,11 @@ def test_an_armed_series_says_what_was_chosen_what_it_finds_and_how_near_it_is(t
     head = " ".join(sentences(told["armed"], "m"))
     assert "It watches by version 3 of the model's reference." in head
     assert "Its part of the page budget: 1 false page a week over all series of this rule." in head
+    for version, said in (
+        (0, "Nothing that it looks at has come yet."),
+        (3, "It starts anew with version 3 of the"),
+    ):
+        assert said in " ".join(sentences({**told["armed"], "references": [], "reference_version": version}, "m"))
     flat = [row for row in told["armed"]["references"] if row["column"] == "inputs.flat"]
     refused = series({**told["armed"], "references": flat})
     assert refused[0].startswith("inputs.flat is refused. The reference holds one value only")
