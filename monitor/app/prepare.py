@@ -8,6 +8,7 @@ from monitor.app.apart import StartError
 from monitor.app.home import Home, HomeError, fill
 from monitor.clock import Clock, ClockError
 from monitor.core.rules.model import Absent, Book, Detect
+from monitor.core.rules.wording import counted
 from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.catchup import catch_up
 from monitor.settings import Settings
@@ -94,7 +95,7 @@ def _old_book(shelf: Shelf, database: Database, digest: str) -> Book:
 
 
 def can_detect(book: Book, models: int) -> str:
-    """One sentence: what is watched now, and what would let the daemon see more."""
+    """In words: what is watched now, and what would let the daemon see more."""
     live = [rule for pack in book.packs for rule in pack.rules if rule.stage == "live"]
     shadow = sum(len(pack.rules) for pack in book.packs) - len(live)
     learned = sum(isinstance(rule.form, Detect) for rule in live)
@@ -102,7 +103,7 @@ def can_detect(book: Book, models: int) -> str:
     limits = len(live) - learned - silence
     known = f"{models} model{'s are' if models != 1 else ' is'} known" if models else "No model is known yet"
     return (
-        f"{known}; {len(live)} live rules watch each model that their pack matches ({limits} limits, {learned} learned "
-        f"normals, {silence} for silence) and {shadow} more take notes in shadow, and to detect more the daemon needs "
-        "events (POST /v1/events), their truth (POST /v1/truth), and rules for your model (--rules)."
+        f"{known}; {counted(len(live), 'live rule')} in force, each for the models that its pack matches ({limits} "
+        f"with limits, {learned} with detectors, {silence} for silence), and {shadow} more in shadow. To detect more "
+        "the daemon needs events (POST /v1/events), their truth (POST /v1/truth), and rules for your model (--rules)."
     )

@@ -10,7 +10,7 @@ import typer
 from monitor.cli.context import Format, Output, as_json, say, seconds, shared, show, told
 from monitor.cli.http import Daemon
 from monitor.cli.ids import SHORT, WHOLE, whole_id
-from monitor.cli.incident_text import in_hand
+from monitor.cli.incident_text import in_hand, marked
 
 app = typer.Typer(help="Look at what needs a person, and act on it.", no_args_is_help=True)
 
@@ -39,7 +39,13 @@ def list_(
     with told():
         page = shared(context).daemon().json(f"/v1/incidents?{urlencode({k: v for k, v in asked.items() if v})}")
     rows = [
-        {**i, "id": i["id"][:SHORT], "opened": i["opened_at"][:16].replace("T", " "), "owner": in_hand(i)}
+        {
+            **i,
+            "id": i["id"][:SHORT],
+            "state": marked(i),
+            "opened": i["opened_at"][:16].replace("T", " "),
+            "owner": in_hand(i),
+        }
         for i in page["incidents"]
     ]
     if not rows and output == "table":

@@ -31,6 +31,12 @@ def in_hand(found: Mapping[str, Any]) -> str | None:
     return f"{owner} ({held} has it)" if owner and held and held != owner else owner
 
 
+def marked(found: Mapping[str, Any]) -> str:
+    """The state, and why nobody was called where that is so by its kind: `open, shadow, historical`."""
+    marks = ["shadow"] if found["stage"] == "shadow" else []
+    return ", ".join([found["state"], *marks, *(["historical"] if found["historical"] else [])])
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     """The lines, without any control character; they fit the terminal if there is one."""
     width = terminal_width()

@@ -13,6 +13,7 @@ import typer
 
 from monitor.cli.context import Exit, Output, as_json, fail, say, seconds, shared, show, told
 from monitor.cli.http import Daemon
+from monitor.core.rules.wording import false_pages
 
 app = typer.Typer(help="Say what detectors take for normal.", no_args_is_help=True)
 
@@ -227,7 +228,7 @@ def _told(found: Mapping[str, Any]) -> list[str]:
 def _lines(fitted: list[dict[str, Any]]) -> list[str]:
     lines = []
     for rule in fitted:
-        budget = "" if rule["budget"] is None else f", {rule['budget']:g} false pages a week over all its series"
+        budget = "" if rule["budget"] is None else f", {false_pages(rule['budget'])} over all its series"
         lines += ["", f"{rule['rule']}: tolerance {rule['tolerance']:g}{budget}"]
         lines += ["  " + " ".join(series["sentences"]) for series in rule["series"]]
         if not rule["series"]:

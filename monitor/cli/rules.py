@@ -185,7 +185,9 @@ def reload(context: typer.Context, output: Output = "table") -> None:
     if output == "json":
         typer.echo(as_json(found))
     else:
-        say(f"The daemon has loaded {found['rules']} rules of {', '.join(found['packs'])}.")
+        from monitor.core.rules.wording import counted
+
+        say(f"The daemon has loaded {counted(found['rules'], 'rule')} of {', '.join(found['packs'])}.")
 
 
 def _named(name: str, known: Sequence[str], rules: Sequence[Rule], model: str | None) -> list[Rule]:

@@ -14,6 +14,7 @@ from monitor.core.rules.check import check_book
 from monitor.core.rules.diagnose import Diagnostic, render
 from monitor.core.rules.footprint import footprint
 from monitor.core.rules.model import Book
+from monitor.core.rules.wording import counted
 from monitor.runtime.books import BookRefused, Shelf, documents_of
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters
@@ -58,8 +59,8 @@ def _print(book: Book, rows: Sequence[dict[str, Any]], remarks: Sequence[Diagnos
     if unread is not None:
         say(f"Columns were not compared with the events so far: {unread}", err=True)
     errors = sum(remark.severity == "error" for remark in remarks)
-    said = f"{_count(len(book.packs), 'pack')} with {_count(len(rows), 'rule')}: {_count(errors, 'error')}, "
-    say(said + f"{_count(len(remarks) - errors, 'warning')}.")
+    said = f"{counted(len(book.packs), 'pack')} with {counted(len(rows), 'rule')}: {counted(errors, 'error')}, "
+    say(said + f"{counted(len(remarks) - errors, 'warning')}.")
 
 
 def _rows(book: Book) -> list[dict[str, Any]]:
@@ -87,7 +88,3 @@ def _known(settings: Settings) -> tuple[dict[str, frozenset[str]], str | None, s
             return columns, None, queries.get_fact(connection, "book")
     except (LedgerUnavailable, OSError) as problem:
         return {}, str(problem), None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

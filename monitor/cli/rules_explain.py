@@ -70,7 +70,7 @@ def _then(rule: Rule) -> list[str]:
         said.append("Its incident clears by itself when this no longer holds.")
     elif isinstance(rule.form, Detect) and budgeted(rule.form):
         said.append(
-            "A person must close its incident. A column that has reported is quiet for a day; after that only further "
+            "A person must close its incident. What has reported is quiet for a day; after that only further "
             "change is added to the incident."
         )
     else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monitor.core.incidents.words import clock_text, number_text
-from monitor.core.rules.wording import duration
+from monitor.core.rules.wording import counted, duration
 
 SHOWN = 3  # segments or series that are named
 SERIES = 12  # the same of rules under the page budget, those nearest to tripping first
@@ -58,7 +58,7 @@ def series(about: dict[str, Any]) -> list[str]:
     rows = sorted(about["references"], key=lambda row: row.get("now") or 0.0, reverse=True)
     told = [" ".join(row_sentences(row)) for row in rows[:SERIES]]
     if len(rows) > SERIES:
-        told.append(f"Another {len(rows) - SERIES:,} series stand farther from tripping: see them with `-o json`.")
+        told.append(f"{len(rows) - SERIES:,} more series, farther from tripping, are shown by `-o json`.")
     return told
 
 
@@ -80,10 +80,11 @@ def _level(about: dict[str, Any]) -> Iterator[str]:
         unknown = f", {row['unknown']:,} more are unknown" if row.get("unknown") else ""
         yield (
             f"At {clock_text(row['at'])}{_where(row['segment'])} the value was {_amount(row['value'], share)} over "
-            f"{row['n']:,} events{unknown}, {now[row['holds']]}."
+            f"{counted(row['n'], 'event')}{unknown}, {now[row['holds']]}."
         )
     if about.get("late"):
-        yield f"{about['late']:,} events came too late for its window and were left out."
+        were = "was" if about["late"] == 1 else "were"
+        yield f"{counted(about['late'], 'event')} came too late for its window and {were} left out."
 
 
 def _absent(about: dict[str, Any]) -> Iterator[str]:
@@ -115,10 +116,13 @@ def _stream(about: dict[str, Any]) -> Iterator[str]:
 
 def _budget(about: dict[str, Any]) -> Iterator[str]:
     yield f"Its part of the page budget: {about['budget']}."
-    if about["reference_version"]:
-        yield f"It watches by version {about['reference_version']} of the model's reference."
-    if not about["references"]:
-        yield "It has met no number column that it looks at."
+    version = about["reference_version"]
+    if version and not about["references"]:
+        yield f"It starts anew with version {version} of the reference: nothing that it looks at has come yet."
+    elif version:
+        yield f"It watches by version {version} of the model's reference."
+    elif not about["references"]:
+        yield "Nothing that it looks at has come yet."
 
 
 def _vector(about: dict[str, Any]) -> Iterator[str]:
@@ -132,14 +136,14 @@ def _vector(about: dict[str, Any]) -> Iterator[str]:
 
 
 def _quality(about: dict[str, Any]) -> Iterator[str]:
-    yield f"It has looked at {about['events']:,} events."
+    yield f"It has looked at {counted(about['events'], 'event')}."
     for check, counts in about["checks"].items():
         name = check.replace("_", " ")
         if counts["tripped"]:
-            yield f"The check for {name} has tripped on {_count(counts['tripped'], 'column')}."
+            yield f"The check for {name} has tripped on {counted(counts['tripped'], 'column')}."
         if counts["ready"] < counts["columns"]:
             missing = counts["columns"] - counts["ready"]
-            yield f"The check for {name} is still learning on {_count(missing, 'column')}."
+            yield f"The check for {name} is still learning on {counted(missing, 'column')}."
     idle = [check.replace("_", " ") for check, counts in about["checks"].items() if not counts["columns"]]
     if idle:
         yield f"No column calls for the checks {', '.join(idle)}."
@@ -168,7 +172,7 @@ def _limits(about: dict[str, Any]) -> Iterator[str]:
     if about.get("not_watched"):
         yield "There were more columns or segments than it has room for; the rest are not watched."
     if about.get("not_numbers"):
-        yield f"It sees nothing of {', '.join(about['not_numbers'])}: they are no numbers."
+        yield f"It sees nothing of {', '.join(about['not_numbers'])}: it does not watch values of that kind."
     if about.get("budget", "").startswith("none"):
         yield "It reports every alarm of its detector: no page budget holds it back."
     if about.get("not_covered"):
@@ -190,7 +194,3 @@ def _amount(value: float | None, share: bool) -> str:
 
 def _sentence(note: str) -> str:
     return f"{note[:1].upper()}{note[1:]}{'' if note.endswith('.') else '.'}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

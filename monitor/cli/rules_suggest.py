@@ -11,8 +11,10 @@ import typer
 
 from monitor.cli.context import Exit, Shared, as_json, fail, say
 from monitor.cli.rules_replay import Asked, progress, replayed
+from monitor.core.incidents.words import duration_text
 from monitor.core.rules.compile import Source
 from monitor.core.rules.model import Book
+from monitor.core.rules.wording import counted
 from monitor.runtime import recorded
 from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.suggest import Suggestion, changed, counts, suggestions
@@ -63,13 +65,13 @@ def _effects(
     for one in proposed:
         key = (one.rule, one.model)
         found[key] = {"before": counts(before.rows, *key), "after": counts(after.rows, *key)}
-    days = (before.done.at - before.done.since) / 86_400.0
-    return found, f"Tried on {days:.1f} days of recorded traffic."
+    span = round(before.done.at - before.done.since)
+    return found, f"Tried on {duration_text(span)} of recorded traffic."
 
 
 def _lines(found: Sequence[Suggestion], effects: Replayed, why: str) -> Iterator[str]:
     if not found:
-        yield "No rule under the page budget watches a model that is known here, so there is nothing to propose."
+        yield "No shift rule under the page budget watches a model that is known here, so there is nothing to propose."
         return
     for one in found:
         yield f"{one.rule} on {one.model}"
@@ -107,8 +109,9 @@ def _effect(effect: dict[str, dict[str, int]]) -> str:
     real = after["matched"] + after["missed"]
     false = after["gone"] + after["still"]
     return (
-        f"It would have fired {after['firings']} times instead of {before['firings']}: {after['matched']} of {real} "
-        f"real incidents found ({before['matched']} without the change), {after['gone']} of {false} false ones gone "
+        f"It would have fired {counted(after['firings'], 'time')} instead of {before['firings']}: "
+        f"{after['matched']} of {real} real incidents found ({before['matched']} without the change), "
+        f"{after['gone']} of {false} false ones gone "
         f"({before['gone']} without it)."
     )
 

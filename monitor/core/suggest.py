@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from monitor.core.detectors.budget.bets import drift
-from monitor.core.incidents.words import number_text
+from monitor.core.incidents.words import duration_text, number_text
+from monitor.core.rules.wording import false_pages
 from monitor.core.verdicts import Judged
 
 TOLERANCES = (0.01, 0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25)
 LEAST_BUDGET = 0.3  # pages a week: below it no budget was ever held on real traffic
 MARGIN = 0.7  # of the smallest real effect: what is tolerated stays below that
+WEEK = 7 * 86400.0
 ENOUGH = 2.0  # armed weeks from which a rate of false pages means something
 QUIET = 4.0  # armed weeks without any false page after which a rule may be made more sensitive
 SUDDEN = "shift: outlier"  # what the tolerance has no say in
@@ -54,7 +56,7 @@ def propose(record: Record) -> Proposal:
     false, real = record.of("false"), record.of("real")
     told = _told(record, len(false), len(real))
     if record.weeks < ENOUGH:
-        return Proposal(record, f"{told} That is too short a time to judge it by.")
+        return Proposal(record, f"{told} It takes two armed weeks to judge it.")
     rate = len(false) / record.weeks
     if rate > record.budget:
         return _quieter(record, told, false, real)
@@ -119,11 +121,17 @@ def _keener(record: Record, told: str) -> Proposal:
 def _told(record: Record, false: int, real: int) -> str:
     if record.weeks <= 0:
         return f"{record.rule} has not been armed on {record.model} yet."
-    low, high = limits(false, record.weeks)
     more = f", and {record.unjudged} have no verdict yet" if record.unjudged else ""
+    if record.weeks < ENOUGH:
+        armed = duration_text(round(record.weeks * WEEK))
+        return (
+            f"It has been armed on {record.model} for {armed}, and {false} of its incidents were judged false and "
+            f"{real} real{more}."
+        )
+    low, high = limits(false, record.weeks)
     return (
         f"In {number_text(record.weeks)} armed weeks {false} of its incidents on {record.model} were judged false and "
-        f"{real} real{more}: {number_text(false / record.weeks)} false pages a week ({number_text(low)} to "
+        f"{real} real{more}: {false_pages(false / record.weeks)} ({number_text(low)} to "
         f"{number_text(high)} at 95 %), and its budget is {number_text(record.budget)}."
     )
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.core.backtest import Backtest, Firing, Near
-from monitor.core.incidents.words import clock_text, number_text
+from monitor.core.incidents.words import clock_text, duration_text, number_text
 from monitor.core.rules.model import Book, Detect, Rule
+from monitor.core.rules.wording import counted
 from monitor.core.times import rfc3339
 from monitor.core.verdicts import Judged, Standing, compare
 from monitor.runtime.backtest import Known, Progress
@@ -124,9 +125,9 @@ def _judged(i: Judged) -> dict[str, Any]:
 def lines(told: Report) -> Iterator[str]:
     """Whole sentences, a paragraph a rule and model; those that fired first."""
     done = told.done
-    days = (done.at - done.since) / 86_400.0
+    span = round(done.at - done.since)
     yield (
-        f"Replayed {done.events:,} events of {number_text(days)} days, from {clock_text(done.since)} to "
+        f"Replayed {done.events:,} events of {duration_text(span)}, from {clock_text(done.since)} to "
         f"{clock_text(done.at)}, in {number_text(done.seconds)} s: {done.times_real:,.0f} times real time."
     )
     for note in told.notes:
@@ -140,8 +141,8 @@ def lines(told: Report) -> Iterator[str]:
     false = [sum(len(getattr(row.standing, name)) for row in told.rows) for name in ("gone", "still")]
     yield ""
     yield (
-        f"In all {fired:,} firings. Of {sum(real)} incidents that people called real {real[0]} would have been found "
-        f"and {real[1]} missed; of {sum(false)} called false {false[0]} would be gone."
+        f"In all {counted(fired, 'firing')}. Of {counted(sum(real), 'incident')} that people called real {real[0]} "
+        f"would have been found and {real[1]} missed; of {sum(false)} called false {false[0]} would be gone."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from monitor.core.notices.clean import clean
+from monitor.core.rules.wording import counted
 from monitor.core.times import rfc3339
 from monitor.delivery.protocol import Outgoing, Sender
 from monitor.store import outbox, queries
@@ -51,16 +52,15 @@ def compose(day: Day, url: str, head: tuple[int, bytes]) -> Outgoing:
     low = [i for i in day.incidents if i["severity"] == "low"]
     rest = [i for i in day.incidents if i["severity"] != "low"]
     span = f"From {rfc3339(round(day.since))} to {rfc3339(round(day.until))}"
-    lines = [
-        f"{span}: {len(day.incidents)} incidents moved, {day.open_} are open now, {day.unfinished} messages are owed."
-    ]
+    moved, owed = counted(len(day.incidents), "incident"), counted(day.unfinished, "message")
+    lines = [f"{span}: {moved} moved; {day.open_:,} open now, {owed} owed."]
     for title, found in (("Of low severity:", low), ("Others:", rest)):
         if found:
             lines += ["", title, *[_line(incident) for incident in found[:SHOWN]]]
             lines += [f"… and {len(found) - SHOWN} more."] if len(found) > SHOWN else []
     size, root = head
     lines += ["", f"All of them: {url}/incidents?state=all", f"audit {size} {root.hex()[:8]}"]
-    return Outgoing(f"Overloop: {len(day.incidents)} incidents in a day", "\n".join(lines), "low", "", "digest")
+    return Outgoing(f"Overloop: {moved} in a day", "\n".join(lines), "low", "", "digest")
 
 
 def _line(incident: Mapping[str, Any]) -> str:

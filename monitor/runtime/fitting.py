@@ -71,12 +71,20 @@ def _fitters(
     rules = [r for _, r in book.rules_for(model)]
     wanted = [r for r in fittable(book, model) if rule in (None, r.key)]
     if not wanted:
-        which = "No rule" if rule is None else f"The rule {rule} does not exist, or none"
-        raise Unusable(f"{which} under the page budget watches {model}: `overloop rules explain` shows what does.")
+        raise Unusable(_why_none(rules, model, rule))
     pages = book.options_for(model).false_pages
     return {
         r.key: Fitter(r, model, _columns(book, model, kinds), page_budget(r, rules, pages), version) for r in wanted
     }
+
+
+def _why_none(rules: list[Rule], model: str, rule: str | None) -> str:
+    """Why there is no rule that a reference can be given to."""
+    takes = "references are given to `shift` rules under the page budget that name no detector"
+    if rule is not None and any(r.key == rule for r in rules):
+        return f"The rule {rule} learns by itself: {takes}."
+    which = f"No rule of {model} takes a reference" if rule is None else f"No rule {rule} watches {model}"
+    return f"{which}: {takes}; `overloop rules explain` shows what watches it."
 
 
 def _columns(book: Book, model: str, kinds: Mapping[str, str]) -> Columns:

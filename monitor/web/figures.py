@@ -42,12 +42,13 @@ def figures(here: Front, found: dict[str, Any], rule: Rule | None) -> list[Marku
         batches = read_around(here.spool, partition, found["model"], _moment(found))
     except (SpoolError, DecodeError):
         return []
-    return [Markup(chart) for plan in plans for chart in _draw(batches, plan) if chart]  # noqa: S704 (charts escape)
+    seen = min((parse_time(e["at"]) for e in found["evidence"]), default=None)
+    return [Markup(chart) for plan in plans for chart in _draw(batches, plan, seen) if chart]  # noqa: S704 (charts escape)
 
 
-def _draw(batches: Batches, plan: _Plan) -> list[str]:
+def _draw(batches: Batches, plan: _Plan, seen: float | None) -> list[str]:
     try:
-        signal = signal_of(batches, plan.subject)
+        signal = signal_of(batches, plan.subject, seen)
     except ExpressionError:  # of a name that is none
         return []
     if signal is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -73,9 +74,14 @@ def read_around(spool: Spool, partition: int, model: str, moment: float) -> Batc
     return _decoded(spool, partition, model, earlier), _decoded(spool, partition, model, later)
 
 
-def signal_of(batches: Batches, subject: Subject) -> Signal | None:
-    """What these events say of a subject; None if nothing."""
+def signal_of(batches: Batches, subject: Subject, seen: float | None = None) -> Signal | None:
+    """What these events say of a subject; None if nothing.
+
+    `seen`: when it was found, by the times of the events. These part what was recorded at once.
+    """
     before, after = (_side(part, subject) for part in batches)
+    if seen is not None and not (before.at.size and after.at.size):
+        before, after = _parted(before if before.at.size else after, seen)
     known = sum(int(np.isfinite(side.values).sum()) for side in (before, after))
     if subject.condition and subject.by and not subject.segment:
         return Signal(before, after, _rates(before, after)) if known else None
@@ -83,6 +89,15 @@ def signal_of(batches: Batches, subject: Subject) -> Signal | None:
         return Signal(_known(before), _known(after))
     groups = _shares(before, after) if subject.column else ()
     return Signal(before, after, groups) if groups else None
+
+
+def _parted(side: Side, seen: float) -> tuple[Side, Side]:
+    """Events before a time of their own, and since; as they are if all lie on one side of it."""
+    since = side.at >= seen
+    before, after = (
+        Side(side.at[mask], side.values[mask], tuple(compress(side.labels, mask))) for mask in (~since, since)
+    )
+    return before, after
 
 
 def _known(side: Side) -> Side:

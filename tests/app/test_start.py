@@ -127,8 +127,10 @@ def test_partitions_that_are_added_later_are_seen_at_the_start(home: Home, setti
 def test_a_quiet_daemon_says_what_it_can_see_and_what_it_needs_to_see_more(home: Home, settings: Settings) -> None:
     book, models = take_book(home, settings)
     sentence = can_detect(book, models)
-    assert sentence.startswith("No model is known yet; 2 live rules watch each model that their pack matches")
-    assert "(1 limits, 0 learned normals, 1 for silence)" in sentence and "POST /v1/events" in sentence
+    assert sentence.startswith(
+        "No model is known yet; 2 live rules in force, each for the models that its pack matches"
+    )
+    assert "(1 with limits, 0 with detectors, 1 for silence)" in sentence and "POST /v1/events" in sentence
     assert can_detect(EMPTY, 1).startswith("1 model is known; 0 live rules")
 
 

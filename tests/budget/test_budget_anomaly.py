@@ -11,6 +11,7 @@ from monitor.core.detectors.budget.bets import bet_table, drift
 from monitor.core.detectors.budget.cells import cut_levels
 from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.seen import RISES
+from monitor.core.detectors.budget.tell import row_sentences
 from monitor.core.detectors.scored.rows import Plan, Rows
 from monitor.core.detectors.scored.series import ScoredSeries
 from monitor.core.detectors.vector_methods import fitter
@@ -141,7 +142,10 @@ def test_a_shift_is_no_outlier(player: Make) -> None:
     watched = watching(player, OUTLIER)
     assert watched.feed(events(3, 200, 0.3)) == []
     rows = watched.watcher.describe()["references"]
-    assert {row["slow_changes"] for row in rows} == {False}
+    assert {row["slow_changes"] for row in rows} == {None}
+    for told in map(row_sentences, rows):
+        assert told[1] == "Single values are looked at, not slow changes."
+        assert not any("refused" in sentence or "of what pages" in sentence for sentence in told)
     assert {row["sudden_changes"] for row in rows} == {True}
 
 

@@ -108,7 +108,7 @@ def test_columns_of_categories_belong_to_a_shift_rule(player: Make) -> None:
     assert isinstance(watched.watcher, ShiftWatcher)
     (row,) = watched.watcher.describe()["references"]
     assert row["state"] == "watching"
-    assert "10 categories have a bet of their own; a new value is told." in row["chosen"]
+    assert "10 categories have a bet of their own; a new value is reported." in row["chosen"]
 
 
 def test_a_category_that_becomes_frequent_is_one_finding_in_words(player: Make) -> None:
@@ -197,7 +197,7 @@ def test_in_a_column_where_new_values_keep_coming_they_are_no_news(player: Make)
         column[40 * i] = f"word {i}"
     watched = watching(player, column)
     assert watched.feed({"inputs.c": ["fax" if i % 60 == 0 else v for i, v in enumerate(drawn(2, 300))]}) == []
-    assert "new values keep coming and are not told" in watched.watcher.describe()["references"][0]["chosen"]
+    assert "new values keep coming and are not reported" in watched.watcher.describe()["references"][0]["chosen"]
 
 
 def test_rare_categories_share_one_bet() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.cli.incident_text import in_hand, lines
+from monitor.cli.incident_text import in_hand, lines, marked
 
 
 @pytest.fixture
@@ -70,3 +70,12 @@ def test_an_owner_is_listed_with_whoever_has_the_incident_in_hand() -> None:
     assert in_hand({"owner": "ann", "acknowledged_by": "ann"}) == "ann"
     assert in_hand({"owner": "risk-oncall", "acknowledged_by": None}) == "risk-oncall"
     assert in_hand({"owner": None, "acknowledged_by": None}) is None
+
+
+def test_a_list_says_of_what_nobody_was_called() -> None:
+    def said(stage: str, historical: bool) -> str:
+        return marked({"state": "open", "stage": stage, "historical": historical})
+
+    assert said("live", False) == "open"
+    assert said("shadow", False) == "open, shadow"
+    assert said("shadow", True) == "open, shadow, historical"

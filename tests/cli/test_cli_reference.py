@@ -23,6 +23,10 @@ rules:
 - alert: Shift
   detect: {shift: "inputs.*"}
   severity: high
+- alert: Worse
+  detect: {harm: output.label != truth.label}
+  severity: low
+  stage: shadow
 """
 
 
@@ -66,7 +70,7 @@ def test_a_new_model_is_fitted_shown_found_out_and_put_back(at: Overloop, daemon
     assert "Version 1 is the new normal of fit-new: 1 series, fitted to 4,032 events." in done
     shown = printed(at("reference", "show", "fit-new"))
     assert shown.startswith("Version 1 of fit-new, for normal/Shift: admin,")
-    assert "normal/Shift: tolerance 0.05, 1 false pages a week" in shown
+    assert "normal/Shift: tolerance 0.05, 1 false page a week" in shown
     assert "inputs.same is refused." in shown
     daemon.send({"id": f"n-{k}", "model": "fit-new", "inputs": {"amount": 20 + k % 3, "same": 1}} for k in range(70))
     daemon.send({"id": f"m-{k}", "model": "fit-new", "inputs": {"amount": 2000, "same": 1}} for k in range(3))
@@ -125,7 +129,13 @@ def test_recorded_traffic_is_data_too(at: Overloop, daemon: LiveDaemon) -> None:
     ("words", "code", "said"),
     [
         (["--model", "fit-x", "--reason", "x"], 2, "Give one of --from FILE and --since DURATION."),
-        (["--model", "nobody", "--since", "1d", "--reason", "x"], 1, "under the page budget watches nobody"),
+        (["--model", "nobody", "--since", "1d", "--reason", "x"], 1, "No rule of nobody takes a reference: "),
+        (
+            ["--model", "fit-x", "--rule", "normal/Worse", "--since", "1d", "--reason", "x"],
+            1,
+            "The rule normal/Worse learns by itself: references are given to `shift` rules",
+        ),
+        (["--model", "fit-x", "--rule", "a/B", "--since", "1d", "--reason", "x"], 1, "No rule a/B watches fit-x: "),
         (["--model", "fit-x", "--since", "1d", "--reason", "x"], 1, "no event of the model fit-x in it"),
         (["--model", "fit-x", "--from", "nowhere.csv", "--reason", "x"], 1, "nowhere.csv cannot be read"),
     ],

@@ -113,7 +113,7 @@ def test_a_learned_normal_says_whether_it_is_still_learning(
     assert any("(1 still learning what is normal); each learns from its first 200 values." in s for s in early["Shift"])
     assert any("(1 waiting for a person to close the incident)" in s for s in late["Shift"])
     assert any("standard deviations above what it learned." in s for s in late["Shift"])
-    assert "It sees nothing of inputs.kind: they are no numbers." in late["Shift"]
+    assert "It sees nothing of inputs.kind: it does not watch values of that kind." in late["Shift"]
     assert any("`output.label != truth.label` holds for 25.0% of the last answers." in s for s in late["Harm"])
     assert "It reports every alarm of its detector: no page budget holds it back." in late["Odd"]
     assert any(s.startswith("It compares each event with ") for s in late["Wild"])
@@ -125,6 +125,9 @@ def test_a_rule_on_the_budget_says_what_it_has_and_what_it_may_cost(in_the_end: 
         for paragraph in series(in_the_end[name]):
             assert re.search(r" has collected [\d,]+ values, and nothing is found in them yet\. ", paragraph)
             assert "after 7 days with half of its part of the budget" in paragraph
+            assert ("reference fit" in paragraph) == ("inputs.x" in paragraph and name == "Moved"), (
+                "only what can be given"
+            )
 
 
 def test_an_armed_rule_on_the_budget_says_what_was_chosen_and_what_it_finds(book: Book) -> None:
@@ -142,10 +145,10 @@ def test_an_armed_rule_on_the_budget_says_what_was_chosen_and_what_it_finds(book
     watchers = rehearsal.bank.models["m"].watchers.items()
     said = {key.partition("/")[2]: " ".join(series(watcher.describe())) for key, watcher in watchers}
     assert "values are ranked as they are" in said["Moved"]
-    assert "3 categories have a bet of their own; a new value is told." in said["Moved"]
+    assert "3 categories have a bet of their own; a new value is reported." in said["Moved"]
     assert "A shift of 1 standard deviation takes about " in said["Moved"]
     assert "inputs.y is refused. The reference holds one value only" in said["Moved"]
-    assert re.search(r"1?\d\.\d+% of the answers are bad, and a rate up to 1?\d\.\d+% is never told", said["Worse"])
+    assert re.search(r"1?\d\.\d+% of the answers are bad, and a rate up to 1?\d\.\d+% is never reported", said["Worse"])
     assert "A rise to 4 times the rate takes about " in said["Worse"]
     assert "A shift of 1 standard deviation takes about " in said["Strange"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.core.rules.quantities import QuantityError, parse_duration, parse_factor, parse_number, parse_share
-from monitor.core.rules.wording import duration
+from monitor.core.rules.wording import counted, duration, false_pages
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,12 @@ def test_numbers_have_no_unit_and_an_end() -> None:
 )
 def test_durations_are_said_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_one_thing_is_not_told_as_many() -> None:
+    assert [counted(n, "rule") for n in (0, 1, 2_000)] == ["0 rules", "1 rule", "2,000 rules"]
+    assert [false_pages(budget) for budget in (1.0, 0.25, 1 / 3)] == [
+        "1 false page a week",
+        "0.25 false pages a week",
+        "0.3333 false pages a week",
+    ]

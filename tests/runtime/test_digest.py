@@ -46,7 +46,7 @@ def test_the_digest_names_low_severities_of_the_last_day_first_and_cleans_them(t
     with database.read() as connection:
         day, head = read_day(connection, T0 + 60), queries.head(connection)
     body = compose(day, "https://console", head).body
-    assert "2 incidents moved" in body and "3 are open now" in body
+    assert "2 incidents moved" in body and "3 open now" in body
     assert body.index("Number 0") < body.index("Number 1") and "Number 2" not in body
     assert "\x1b" not in body and "@here" not in body
     assert f"audit {head[0]} {head[1].hex()[:8]}" in body and "https://console/incidents?state=all" in body

@@ -55,6 +55,19 @@ def test_values_are_parted_at_the_moment_and_keep_their_order(site: Site) -> Non
     assert np.all(np.diff(np.concatenate([found.before.at, found.after.at])) >= 0)
 
 
+def test_what_was_recorded_at_once_is_parted_by_the_events_own_times(site: Site) -> None:
+    moment = story(site, [output(score=k / 100) for k in range(40)], [])
+    batches = read_around(site.front.spool, 0, "shop-eu", moment)
+    subject = Subject("output.score")
+    whole = signal_of(batches, subject)
+    assert whole is not None and not whole.after.at.size
+    parted = signal_of(batches, subject, float(whole.before.at[30]))
+    assert parted is not None
+    seen = whole.before.at[30]
+    assert (parted.before.at < seen).all() and (parted.after.at >= seen).all() and parted.after.at.size
+    assert [*parted.before.values, *parted.after.values] == whole.before.values.tolist()
+
+
 def test_of_a_category_the_shares_of_its_values_are_told(site: Site) -> None:
     moment = story(site, [output()] * 3 + [output(label="no")], [output(label="no")] * 9 + [output(label=None)])
     found = signal(site, moment, column="output.label")

@@ -46,6 +46,16 @@ def duration(seconds: float) -> str:
     return " ".join(parts) or "0 seconds"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 rule`, `2,000 rules`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def false_pages(budget: float) -> str:
+    """A budget, or a part of one: `1 false page a week`, `0.3333 false pages a week`."""
+    return f"{budget:.4g} false page{'' if budget == 1 else 's'} a week"
+
+
 def limit(form: Windowed, value: float) -> str:
     """A limit as people read it: `5%` for shares and relative changes, `800` for the rest."""
     return f"{value * 100:g}%" if _is_relative(form) else f"{value:g}"

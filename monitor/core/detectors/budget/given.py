@@ -74,9 +74,14 @@ class Given:
         self.version, self.waiting = version, None if waiting is None else unpack(waiting)
 
 
+def takes_references(entry: BudgetSeries) -> bool:
+    """Whether people can give a series what it watches by: those of numbers only."""
+    return type(entry) is BudgetSeries
+
+
 def fitted_series(key: Key, entry: BudgetSeries) -> FittedSeries | None:
     """What a series of numbers watches by, or why it was refused; None while it collects, and for other series."""
-    if type(entry) is not BudgetSeries:
+    if not takes_references(entry):
         return None
     if entry.armed is None and entry.state != REFUSED:
         return None

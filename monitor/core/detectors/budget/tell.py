@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from monitor.core.detectors.budget.given import entry_of
+from monitor.core.detectors.budget.given import entry_of, takes_references
 from monitor.core.detectors.budget.pool import Pool
 from monitor.core.detectors.budget.series import DISABLED, LATCHED, REFUSED, BudgetSeries
 from monitor.core.detectors.budget.shares import PERIOD
@@ -23,10 +23,12 @@ def reference_rows(
     pool: Pool,
     told: Callable[[Key, BudgetSeries], dict[str, Any]],
     most: int = SHOWN,
+    given: bool = True,
 ) -> list[dict[str, Any]]:
     """For programs. `finds`: points until a shift is found, about, `spacing` seconds apart; `now`: part of a page.
 
-    `told` says of an armed series what was chosen for it.
+    `told` says of an armed series what was chosen for it, `slow_changes` None where the rule does not look for them.
+    `given`: whether the rule takes references from people.
     """
     rows = []
     for key in sorted(entries)[:most]:
@@ -43,6 +45,7 @@ def reference_rows(
             row["note"] = entry.note
         if entry.collector is not None:
             row["collected"] = entry.collector.seen
+            row["takes_reference"] = given and takes_references(entry)
         rows.append(row)
     return rows
 
@@ -76,12 +79,17 @@ def row_sentences(row: Mapping[str, Any]) -> list[str]:
         return [f"{name} is off: {row.get('note', 'its detector stopped')}."]
     if "chosen" not in row:
         first = f"{name} has collected {row.get('collected', 0):,} values, and nothing is found in them yet."
-        return [first, *([_noted(row["note"])] if row.get("note") else []), _collects()]
+        return [
+            first,
+            *([_noted(row["note"])] if row.get("note") else []),
+            _collects(row.get("takes_reference", False)),
+        ]
     said = [f"{name} is {'quiet after a page' if row['state'] == LATCHED else 'watched'}. {row['chosen']}"]
     said += _finds(row)
     if row["share"] < 1:
         said.append(f"Its reference is short of two weeks: it has {row['share']:.0%} of its part of the budget.")
-    if row.get("now") is not None and row["state"] != LATCHED:
+    slow = row.get("slow_changes", True)  # `now` is of slow changes
+    if slow and row.get("now") is not None and row["state"] != LATCHED:
         said.append(f"It is at {row['now']:.1%} of what pages.")
     if row["state"] == LATCHED:
         said.append("It has paged and says no more for a day, or until its incident is closed.")
@@ -91,7 +99,7 @@ def row_sentences(row: Mapping[str, Any]) -> list[str]:
 def _finds(row: Mapping[str, Any]) -> list[str]:
     if row.get("slow_changes") is False:
         return ["A slow change is not found: that is refused for this series."] if row.get("sudden_changes") else []
-    said = []
+    said = ["Single values are looked at, not slow changes."] if row.get("slow_changes", True) is None else []
     for size, points in row.get("finds", {}).items():
         far = size.removesuffix(" sd")
         sds = f"A shift of {far} standard deviation{'' if far == '1' else 's'}"
@@ -117,11 +125,9 @@ def _time(seconds: float) -> str:
     return f"{seconds / HOUR:.0f} h" if seconds < 3 * DAY else f"{seconds / DAY:.0f} d"
 
 
-def _collects() -> str:
-    return (
-        "It is watched after 7 days with half of its part of the budget and after 14 days with all of it, or at once "
-        "by what `overloop reference fit` makes of data."
-    )
+def _collects(takes_reference: bool) -> str:
+    told = "It is watched after 7 days with half of its part of the budget and after 14 days with all of it"
+    return f"{told}, or at once by what `overloop reference fit` makes of data." if takes_reference else f"{told}."
 
 
 def _noted(note: str) -> str:

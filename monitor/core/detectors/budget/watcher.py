@@ -28,6 +28,7 @@ from monitor.core.events import Batch, Floats, Ints
 from monitor.core.findings import Finding
 from monitor.core.references import Fitted, Learned, from_text
 from monitor.core.rules.model import Detect, Rule
+from monitor.core.rules.wording import false_pages
 from monitor.core.watcher import Mark
 
 CAP = 500  # series of one rule on one model
@@ -302,11 +303,11 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
         return {
             "detects": "shift",
             "with": "the page budget",
-            "budget": f"{self._budget:g} false pages a week over all series of this rule",
+            "budget": f"{false_pages(self._budget)} over all series of this rule",
             "tolerance": self._tolerance,
             "reference_version": self._given.version,
             "waiting": self._given.waiting is not None,
-            "references": reference_rows(self._entries.entries, self._pool, self._told),
+            "references": reference_rows(self._entries.entries, self._pool, self._told, given=self.GIVEN),
             "not_numbers": not_numbers(self._detect.columns, self._columns),
             "not_covered": "category, text and vector columns; watch categories with quality: new_category",
         }

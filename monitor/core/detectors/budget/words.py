@@ -47,13 +47,15 @@ def chosen(armed: Armed) -> str:
     shape = seen.predictor.shape
     if shape.harmonics:
         kind = " with weekends of their own" if shape.weekend else ""
-        parts.append(f"a daily season of {shape.harmonics} harmonics{kind} is taken off")
+        waves = f"{shape.harmonics} harmonic{'' if shape.harmonics == 1 else 's'}"
+        parts.append(f"a daily season of {waves}{kind} is taken off")
     elif shape.weekend:
         parts.append("weekends have a level of their own")
     if shape.weekly:
         parts.append("a wave of the week is taken off")
     if seen.predictor.phi:
-        parts.append(f"each value is predicted from the {len(seen.predictor.phi)} before it")
+        lags = len(seen.predictor.phi)
+        parts.append(f"each value is predicted from the {'one' if lags == 1 else lags} before it")
     if seen.predictor.past.slow:
         parts.append("what the last hours were like is taken off")
     if seen.blocks:

@@ -86,6 +86,9 @@ class OutlierWatcher(AnomalyWatcher):
     ARMS = (0.0, 1.0)
     UP = False
 
+    def _told(self, key: Key, entry: BudgetSeries) -> dict[str, Any]:
+        return super()._told(key, entry) | {"slow_changes": None, "finds": {}, "tolerates": None}
+
     def _series(self, key: Key) -> BudgetSeries:
         return super()._series(key) if self._scored else BudgetSeries()
 

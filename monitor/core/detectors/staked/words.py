@@ -37,14 +37,15 @@ def _chosen(series: StakedSeries) -> str:
 
 def _harm(armed: Staked, bets: HarmBets) -> str:
     grouped = f", looked at in groups of {armed.every:,}" if armed.every > 1 else ""
-    return f"{bets.usual:.2%} of the answers are bad{grouped}, and a rate up to {bets.upper:.2%} is never told"
+    return f"{bets.usual:.2%} of the answers are bad{grouped}, and a rate up to {bets.upper:.2%} is never reported"
 
 
 def _categories(series: StakedSeries) -> list[str]:
     assert series.words is not None
     words, every = series.words, series.armed.every
-    parts = [f"{len(words.own)} categories have a bet of their own"]
+    many = len(words.own) != 1
+    parts = [f"{len(words.own)} {'categories have a bet of their own' if many else 'category has a bet of its own'}"]
     if series.armed.bets.shares[-1] > 0:
         parts.append("the rarer ones share one")
-    parts.append("a new value is told" if words.closed else "new values keep coming and are not told")
+    parts.append("a new value is reported" if words.closed else "new values keep coming and are not reported")
     return parts + ([f"one value in {every:,} is looked at"] if every > 1 else [])
