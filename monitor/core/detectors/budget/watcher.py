@@ -50,7 +50,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
     GIVEN = True  # whether people can give it references, and put them back
 
     def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
-        super().__init__(rule, detect.by, form, Keyed(self._series, CAP))
+        super().__init__(rule, detect.by, form, Keyed(self._series, CAP, self._saved_series))
         self._detect, self._columns, self._budget, self._model = detect, columns, budget, model
         self._tolerance = tolerance_of(rule, detect)
         self._clock = BudgetClock()
@@ -59,6 +59,10 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
 
     def _series(self, key: Key) -> BudgetSeries:
         return BudgetSeries()
+
+    def _saved_series(self, key: Key, saved: Any) -> BudgetSeries:
+        """One of the kind that was saved."""
+        return self._series(key)
 
     def _new_pool(self) -> Pool:
         return Pool(*(arm * self._budget for arm in self.ARMS))
