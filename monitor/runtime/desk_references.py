@@ -116,11 +116,10 @@ class References(DeskBase):
         """Put back what was before those that have run out by `now`. Answers when the next one does."""
         with self.database.read() as connection:
             waiting = kept.expiring(connection)
-        if any(row["expires_at"] <= now for row in waiting):
-            with self._sitting() as sitting:
-                for row in kept.expiring(sitting.tx.connection):
-                    if row["expires_at"] <= now:
-                        self._run_out(sitting, row)
+        for row in (row for row in waiting if row["expires_at"] <= now):
+            with self._sitting() as sitting:  # one each: settling writes all that a sitting has come to
+                if row in kept.expiring(sitting.tx.connection):
+                    self._run_out(sitting, row)
         return min((row["expires_at"] for row in waiting if row["expires_at"] > now), default=None)
 
     # -- how --------------------------------------------------------------------------------------------------------
