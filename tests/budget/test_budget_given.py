@@ -251,3 +251,19 @@ def test_what_is_learned_for_one_version_after_another_stays_bounded() -> None:
         later = replace(series, version=f"v{i}", armed=replace(series.armed, last=series.armed.last + i))
         whole = whole.merged(replace(whole, series=(later,)))
     assert sorted(s.version for s in whole.series) == sorted(["v11", "v10", "v9", "v8"])
+
+
+def test_a_reference_of_one_week_is_inherited_as_one_of_a_week_and_goes_on_to_two(player: Make) -> None:
+    old, newer = (player(Detect("shift", ("inputs.*",), tolerance=tolerance)) for tolerance in (0.05, 0.06))
+    newer.columns = old.columns
+    newer.watcher = newer.fresh()
+    old.feed({"inputs.x": noise(1, WEEK + 100)})
+    newer.offset = old.offset
+    newer.watcher.inherit(old.watcher)
+    (was,), (row,) = (w.watcher.describe()["references"] for w in (old, newer))
+    assert row["share"] == was["share"] < 0.6
+    assert row["collected"] == was["collected"] == WEEK + 100
+    newer.reload()
+    newer.feed({"inputs.x": noise(2, WEEK)})
+    (row,) = newer.watcher.describe()["references"]
+    assert (row["state"], row["share"], row.get("collected")) == ("watching", 1.0, None)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from monitor.core.columns import Columns
 from monitor.core.detectors.budget.arming import Reference, Terms, arm
+from monitor.core.detectors.budget.collect import Collector
 from monitor.core.detectors.budget.evidence import outlier_finding, shift_finding
 from monitor.core.detectors.budget.given import Given, fitted_series
 from monitor.core.detectors.budget.points import Blocks, Points, single
 from monitor.core.detectors.budget.pool import Hit, Pool, Watched
-from monitor.core.detectors.budget.series import DISABLED, REFUSED, WATCHING, BudgetSeries, Looks
+from monitor.core.detectors.budget.series import DISABLED, LATCHED, REFUSED, WATCHING, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import BudgetClock, event_times
 from monitor.core.detectors.budget.tell import reference_rows
 from monitor.core.detectors.budget.words import describe_armed
@@ -262,8 +263,19 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             self._since, self._clock = older._since, older._clock
             if theirs.series:
                 self._place(theirs, older._given.version, self._followed())
+                self._keep_parts(older._entries.entries)
             elif older._given.waiting is not None:
                 self._place(older._given.waiting, older._given.version, [])
+
+    def _keep_parts(self, older: Mapping[Key, BudgetSeries]) -> None:
+        """Nobody has vouched for references that are inherited: one of a week is one of a week, and goes on to two."""
+        for key, entry in self._entries.entries.items():
+            before = older.get(key)
+            if before is not None and before.armed is not None and entry.armed is not None:
+                entry.share, entry.collector = before.share, before.collector
+                if before.state == LATCHED and before.share < 1.0:  # a page has spoiled what it had collected
+                    entry.collector = Collector()
+        self._pool.adopt(self._entries.entries)
 
     # -- marks --
 
