@@ -101,6 +101,19 @@ def test_a_reference_that_waits_survives_a_restart_and_a_lost_snapshot(home: Wor
     assert [row["state"] for row in described_["references"]] == ["watching"]
 
 
+def test_a_reference_that_waits_is_not_used_when_the_model_is_to_learn_its_own_after_all(home: World) -> None:
+    home.desk.fit_reference("m-new", {RULE: fitted(home, "m-new", 9.0)}, {}, "as trained", *SUE)
+    home.run(20.0)
+    home.desk.accept_reference("m-new", None, "it was fitted to the wrong data", *SUE)
+    home.run(20.0)
+    send(home, 0.0, 80, model="m-new")
+    assert shifts(home) == []
+    (row,) = home.pump().bank.models["m-new"].watchers[RULE].describe()["references"]
+    assert row["state"] == "collecting"
+    digest = home.pump().bank.digest()
+    assert home.restart().bank.digest() == digest
+
+
 def test_every_version_is_kept_and_can_be_put_back(home: World) -> None:
     send(home, 0.0, 2)
     first = home.desk.fit_reference("m", {RULE: fitted(home)}, {}, "as trained", *SUE)
