@@ -63,14 +63,18 @@ class Bank:
         return made
 
     def keep_waiting(self, mark: Mark, seq: int) -> None:
-        """Keep a reference that was given for a model before its first event.
+        """Keep a reference that was given for a model before its first event, until it is to learn its own after all.
 
         It stays when the model has come: its part may have to be made again.
         """
-        if mark.model is None or mark.rule is None or "fitted" not in (mark.body or {}) or seq <= self.seq:
+        if mark.model is None or mark.model in self.models or not self.owns(mark.model) or seq <= self.seq:
             return
-        if mark.model not in self.models and self.owns(mark.model):
-            self.waiting.setdefault(mark.model, {})[mark.rule] = mark
+        waiting = self.waiting.pop(mark.model, {})
+        kept = {rule: one for rule, one in waiting.items() if mark.rule not in (None, rule)}
+        if mark.rule is not None and "fitted" in (mark.body or {}):
+            kept[mark.rule] = mark
+        if kept:
+            self.waiting[mark.model] = kept
 
     def adopt(self, book: Book, at: float, seq: int) -> None:
         """Watch by another book from now on. Models that it expects by name are watched before their first event."""

@@ -18,6 +18,8 @@ from monitor.core.state import StateError, dump, load
 
 FORMAT = 1
 LARGEST = 64 << 20  # bytes of a reference unpacked: 500 series take a fiftieth of it
+MOST = 2_000  # series of a reference that somebody gives: as many as a rule watches, for each version it follows
+VERSIONS = 4  # of a model that one reference holds series of, as many as are followed side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,13 @@ class Fitted:
         return zlib.compress(dump(head), 6)
 
     def merged(self, newer: Fitted) -> Fitted:
-        """With the series of another one put in the place of those there were."""
+        """With the series of another one put in the place of those there were; of old versions, the last ones."""
         series = {s.key: s for s in (*self.series, *newer.series)}
-        return replace(newer, series=tuple(series[key] for key in sorted(series)))
+        fresh, ends = {s.version for s in newer.series}, dict[str, float]()
+        for s in series.values():
+            ends[s.version] = max(ends.get(s.version, -np.inf), -np.inf if s.armed is None else s.armed.last)
+        kept = sorted(ends, key=lambda version: (version in fresh, ends[version], version))[-VERSIONS:]
+        return replace(newer, series=tuple(series[key] for key in sorted(series) if key[0] in kept))
 
     def for_version(self, version: str) -> list[FittedSeries]:
         """What holds for a version of the model: its own series, or else those of the last version there are any of."""
@@ -83,8 +89,12 @@ class Learned:
     fitted: Fitted
 
 
-def unpack(packed: bytes) -> Fitted:
-    """What `Fitted.pack` was called on. Raises StateError on anything else."""
+def unpack(packed: bytes, trusted: bool = False) -> Fitted:
+    """What `Fitted.pack` was called on. Raises StateError on anything else.
+
+    `trusted`: it was made here, or was unpacked before. Else it is held against what detectors can run on, which takes
+    some milliseconds for each series.
+    """
     try:
         inflate = zlib.decompressobj()
         data = inflate.decompress(packed, LARGEST)
@@ -93,9 +103,11 @@ def unpack(packed: bytes) -> Fitted:
         saved = load(data)
         if saved["v"] != FORMAT:
             raise StateError(f"the reference has version {saved['v']}, this program reads {FORMAT}")
-        series = tuple(_series(row) for row in saved["series"])
+        if not trusted and len(saved["series"]) > MOST:
+            raise StateError(f"a reference holds at most {MOST:,} series, and this one {len(saved['series']):,}")
+        series = tuple(_series(row, trusted) for row in saved["series"])
         return Fitted(str(saved["rule"]), str(saved["form"]), float(saved["tolerance"]), series)
-    except (zlib.error, KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
+    except (zlib.error, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:
         raise problem if isinstance(problem, StateError) else StateError(f"it is no reference: {problem}") from problem
 
 
@@ -120,10 +132,10 @@ def retuned(armed: Armed, tolerance: float) -> Armed:
     return replace(armed, seen=replace(seen, d=drift(tolerance) * (seen.scale if seen.inner is not None else 1.0)))
 
 
-def _series(row: Sequence[Any]) -> FittedSeries:
+def _series(row: Sequence[Any], trusted: bool) -> FittedSeries:
     version, segment, column, armed, blocks, note = row
     made = None if armed is None else load_armed(armed)
-    if made is not None:
+    if made is not None and not trusted:
         _sound(made, column)
     ranked = None if blocks is None else load_blocks(blocks)
     return FittedSeries(str(version), str(segment), str(column), made, ranked, str(note))

@@ -51,7 +51,7 @@ def load(data: bytes) -> Any:
         size = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + size])
         return _decode(header, memoryview(data)[8 + size :])
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError, SyntaxError) as problem:  # numpy parses names of types
         raise StateError(f"state of {len(data)} bytes cannot be read: {problem}") from problem
 
 

@@ -50,6 +50,11 @@ _FAMILIES: Final = (
     ("seconds without", ("absent",)),
     ("share of broken cells", ("quality",)),
     ("score of", ("anomaly", "outlier")),
+    ("harm: ", ("harm",)),
+    (" on answers", ("harm",)),
+    ("categories: ", ("shift",)),
+    ("new value", ("shift",)),
+    ("shift: outlier", ("shift", "outlier")),
     (" on the share", ("harm",)),
     (" on ", ("shift",)),
 )

@@ -80,12 +80,12 @@ class References(DeskBase):
         """
         require("accept a new normal", actor, role)
         reasoned("A new normal", reason)
+        if sum(map(len, packed.values())) > LARGEST:
+            raise Refused(f"A reference is at most {LARGEST >> 20} MB: name fewer columns, or fewer under `by`.")
+        fitted = {rule: self._sound(model, rule, body) for rule, body in packed.items()}  # long: nobody waits for it
+        if not any(s.armed is not None for one in fitted.values() for s in one.series):
+            raise Refused(f"Every series was refused, so nothing would be watched. {_refusals(fitted.values())}")
         with self._sitting() as sitting:
-            fitted = {rule: self._sound(sitting, model, rule, body) for rule, body in packed.items()}
-            if sum(map(len, packed.values())) > LARGEST:
-                raise Refused(f"A reference is at most {LARGEST >> 20} MB: name fewer columns, or fewer under `by`.")
-            if not any(s.armed is not None for one in fitted.values() for s in one.series):
-                raise Refused(f"Every series was refused, so nothing would be watched. {_refusals(fitted.values())}")
             see_models(sitting.tx, [ModelSeen(model, sitting.at, None, 0)] if self._new(sitting, model) else [])
             rule = next(iter(packed)) if len(packed) == 1 else None
             return self._place(sitting, model, rule, packed, source, reason, actor, expires_at)
@@ -105,7 +105,7 @@ class References(DeskBase):
                     "not finished learning it. `overloop reference list` shows which have."
                 )
             for rule, body in packed.items():
-                self._sound(sitting, before["model"], rule, body, again=True)
+                self._sound(before["model"], rule, body, again=True)
             source = {"rolled_back_to": before["version"], "reference": reference_id}
             kind = "reference_rolled_back"
             return self._place(
@@ -116,11 +116,10 @@ class References(DeskBase):
         """Put back what was before those that have run out by `now`. Answers when the next one does."""
         with self.database.read() as connection:
             waiting = kept.expiring(connection)
-        if any(row["expires_at"] <= now for row in waiting):
-            with self._sitting() as sitting:
-                for row in kept.expiring(sitting.tx.connection):
-                    if row["expires_at"] <= now:
-                        self._run_out(sitting, row)
+        for row in (row for row in waiting if row["expires_at"] <= now):
+            with self._sitting() as sitting:  # one each: settling writes all that a sitting has come to
+                if row in kept.expiring(sitting.tx.connection):
+                    self._run_out(sitting, row)
         return min((row["expires_at"] for row in waiting if row["expires_at"] > now), default=None)
 
     # -- how --------------------------------------------------------------------------------------------------------
@@ -193,7 +192,7 @@ class References(DeskBase):
             sitting.work.record("reference_expired", kept.MACHINE, {**said, "reason": "there is none to put back"})
             sitting.settle(self.partition_of(model))
 
-    def _sound(self, sitting: Sitting, model: str, rule: str, body: bytes, again: bool = False) -> Fitted:
+    def _sound(self, model: str, rule: str, body: bytes, again: bool = False) -> Fitted:
         """What was fitted, if the rule in force can watch by it. Raises Refused."""
         from monitor.core.detectors.budget.watcher import tolerance_of
         from monitor.core.detectors.build import takes_references
@@ -209,7 +208,7 @@ class References(DeskBase):
                 f"{rule} is no shift under the page budget, so no reference can be given to it: it learns its own."
             )
         try:
-            fitted = unpack(body)
+            fitted = unpack(body, trusted=again)
         except StateError as problem:
             raise Refused(f"What was fitted for {rule} cannot be used: {problem}.") from problem
         tolerance = tolerance_of(found, found.form)

@@ -62,7 +62,7 @@ def keep_learned(tx: Transaction, learned: Sequence[Learned]) -> None:
         id_ = _row_of(tx.connection, item.model, fitted.rule, item.version)
         known = None if id_ is None else _body(tx.connection, id_, fitted.rule)
         if known is not None:
-            older = unpack(known[0])
+            older = unpack(known[0], trusted=True)
             if older.form == fitted.form:
                 fitted = older.merged(fitted)
             elif item.version == 0:

@@ -269,3 +269,21 @@ def test_what_stands_after_a_day_is_not_told_again_and_a_return_ends_it(player: 
 def test_state_is_small_once_armed(player: Make) -> None:
     saved = watching(player).watcher.save()
     assert len(state.dump(saved["entries"]["entries"])) + len(state.dump(saved["pool"])) < 3200
+
+
+@pytest.mark.parametrize(("was", "now"), [("category", "number"), ("number", "category")])
+def test_a_column_that_a_person_calls_another_kind_costs_the_others_nothing_in_a_restart(
+    player: Make, was: Any, now: Any
+) -> None:
+    watched = player()
+    watched.columns.configure({"inputs.c": ColumnSetting(was), "inputs.x": ColumnSetting("number")})
+    values = np.random.default_rng(1).integers(0, 10, 2 * WEEK).tolist()
+    watched.feed({"inputs.c": values, "inputs.x": np.random.default_rng(2).normal(0, 1, 2 * WEEK).tolist()})
+    watched.arm()
+    assert watched.states == ["watching", "watching"]
+    watched.columns.configure({"inputs.c": ColumnSetting(now), "inputs.x": ColumnSetting("number")})
+    before = watched.digest()
+    watched.reload()  # before the next event has come
+    assert watched.digest() == before
+    watched.feed({"inputs.c": values[:5], "inputs.x": [0.0] * 5})
+    assert watched.states == ["collecting", "watching"]

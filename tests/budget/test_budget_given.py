@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -219,3 +220,50 @@ def test_a_reference_survives_its_packing_and_the_text_of_a_mark() -> None:
     assert state.dump({"a": 1}) != packed
     with pytest.raises(StateError, match="base64"):
         from_text("?")
+
+
+@pytest.mark.parametrize(
+    "header", ["[" * 200_000 + "]" * 200_000, '{"$dict":{"v":{"$array":["(2,i4",[1],0,4]}}}'], ids=["deep", "type"]
+)
+def test_bytes_that_break_a_parser_are_refused_like_all_others(header: str) -> None:
+    with pytest.raises(StateError, match="cannot be read"):
+        unpack(zlib.compress(len(header).to_bytes(8, "little") + header.encode()))
+
+
+def test_a_reference_of_more_series_than_are_ever_watched_is_refused_before_they_are_looked_at() -> None:
+    reference = fitted({"inputs.x": noise(1, 300)})
+    many = replace(reference, series=tuple(replace(reference.series[0], segment=str(i)) for i in range(2001)))
+    with pytest.raises(StateError, match="at most 2,000 series, and this one 2,001"):
+        unpack(many.pack())
+
+
+def test_a_reference_of_our_own_is_read_back_without_making_the_bets_of_each_series() -> None:
+    reference = fitted({"inputs.x": noise(1, 300)})
+    (series,) = unpack(reference.pack(), trusted=True).series
+    assert "table" not in vars(series.armed.seen)
+    assert unpack(reference.pack(), trusted=True).pack() == reference.pack()
+
+
+def test_what_is_learned_for_one_version_after_another_stays_bounded() -> None:
+    whole = fitted({"inputs.x": noise(1, 300)}, version="v0")
+    (series,) = whole.series
+    for i in range(1, 12):
+        later = replace(series, version=f"v{i}", armed=replace(series.armed, last=series.armed.last + i))
+        whole = whole.merged(replace(whole, series=(later,)))
+    assert sorted(s.version for s in whole.series) == sorted(["v11", "v10", "v9", "v8"])
+
+
+def test_a_reference_of_one_week_is_inherited_as_one_of_a_week_and_goes_on_to_two(player: Make) -> None:
+    old, newer = (player(Detect("shift", ("inputs.*",), tolerance=tolerance)) for tolerance in (0.05, 0.06))
+    newer.columns = old.columns
+    newer.watcher = newer.fresh()
+    old.feed({"inputs.x": noise(1, WEEK + 100)})
+    newer.offset = old.offset
+    newer.watcher.inherit(old.watcher)
+    (was,), (row,) = (w.watcher.describe()["references"] for w in (old, newer))
+    assert row["share"] == was["share"] < 0.6
+    assert row["collected"] == was["collected"] == WEEK + 100
+    newer.reload()
+    newer.feed({"inputs.x": noise(2, WEEK)})
+    (row,) = newer.watcher.describe()["references"]
+    assert (row["state"], row["share"], row.get("collected")) == ("watching", 1.0, None)

@@ -103,6 +103,15 @@ def test_errors_that_become_more_frequent_are_told_in_words(player: Make) -> Non
         assert words in evidence.detail
 
 
+def test_an_outage_in_which_all_answers_are_bad_blinds_no_rule_for_what_comes_later(player: Make) -> None:
+    watched = watching(player)
+    assert len(watched.feed(answers(2, 600, 1.0), cuts=50)) == 1
+    assert watched.states == ["watching"]  # by where it has been since the page: nothing is left above that
+    watched.reload()
+    assert watched.feed(answers(3, WEEK, 0.05), cuts=50) == []
+    assert watched.feed(answers(4, WEEK // 2, 0.5), cuts=50)
+
+
 def test_errors_that_become_rarer_are_no_harm(player: Make) -> None:
     assert watching(player, 0.3).feed(answers(2, 2 * WEEK, 0.02)) == []
 

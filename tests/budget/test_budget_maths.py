@@ -14,6 +14,7 @@ from monitor.core.detectors.budget.beta import betainc, betaincinv
 from monitor.core.detectors.budget.bets import BETS, WEIGHTS, bet_table, drift, linear_table
 from monitor.core.detectors.budget.cells import LEAST, cut_levels, fit_cells, load_cells
 from monitor.core.detectors.budget.normal import ndtr, ndtri
+from monitor.core.detectors.budget.replay import Drawn, pages, resample
 
 REFERENCE = os.environ.get("BET_TABLE", "")  # a file with another construction of the same table, if there is one
 SETTINGS = [(4000, 4000.0, 0.05, 0.10), (4000, 600.0, 0.0, 0.0), (500, 500.0, 0.02, 0.05), (100, 30.0, 0.1, 0.1)]
@@ -138,3 +139,14 @@ def test_scores_are_those_of_a_standard_normal_and_cells_survive_saving() -> Non
 
 def test_weights_are_a_distribution() -> None:
     assert WEIGHTS.sum() == pytest.approx(1.0)
+
+
+def test_what_is_drawn_from_a_reference_row_by_row_pages_as_it_would_all_at_once() -> None:
+    rng = np.random.default_rng(1)
+    table = np.concatenate([rng.uniform(0.3, 2.5, (6, 8)), np.ones((1, 8))])
+    cells, rows = rng.integers(0, 7, (300, 3)), resample(300, 400, 20.0, rng)
+    due, weights = np.full(3, 0.05), np.full(8, 1 / 8)
+    drawn = Drawn(cells, rows)
+    assert drawn.shape == cells[rows].shape
+    counts = [pages(table, c, due, weights, 1.0, 1e9) for c in (cells[rows], drawn)]
+    assert counts[0] == counts[1] > 0

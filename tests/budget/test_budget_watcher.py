@@ -13,7 +13,7 @@ from monitor.core.detectors.budget.watcher import BudgetWatcher
 from monitor.core.detectors.build import budgeted, page_budget
 from monitor.core.detectors.stream_watcher import StreamWatcher
 from monitor.core.events import MISSING
-from monitor.core.rules.model import Detect, Position, Rule
+from monitor.core.rules.model import ColumnSetting, Detect, Position, Rule
 from monitor.core.state import StateError
 from monitor.core.watcher import Mark
 
@@ -241,3 +241,23 @@ def test_a_changed_budget_reaches_a_watcher_that_is_kept(player: Make) -> None:
     assert watched.watcher.describe()["budget"].startswith("0.25 false pages a week")
     watched.reload()
     assert shifts(watched.feed({"inputs.x": noise(2, 100, 2.0)}))
+
+
+@pytest.mark.parametrize("cuts", [1000, 1])
+def test_a_page_is_of_the_series_that_has_moved_though_another_one_tips_the_sum(player: Make, cuts: int) -> None:
+    watched = player(Detect("shift", ("inputs.*",)))
+    watched.columns.configure({name: ColumnSetting("number") for name in ("inputs.a", "inputs.b")})
+    rng = np.random.default_rng(1)
+    watched.feed({name: rng.normal(0, 1, 2 * WEEK).tolist() for name in ("inputs.a", "inputs.b")})
+    watched.arm()
+    for value in rng.normal(1.5, 1, 100).tolist():
+        watched.feed({"inputs.b": [value]})
+        now = watched.watcher.describe()["references"][1]["now"]
+        if now > 0.1:
+            break
+    assert 0.1 < now < 1
+    watched.watcher.allow(1.2 / now)  # by a budget that is larger from now on, that is enough for a page
+    (found,) = watched.feed({"inputs.a": [0.0, MISSING], "inputs.b": [MISSING, 0.0]}, cuts=cuts)
+    assert (found.evidence.column, found.evidence.at) == ("inputs.b", watched.now - 2 * watched.step)
+    assert found.evidence.value > 1
+    assert watched.states == ["watching", "latched"]

@@ -126,3 +126,22 @@ def test_a_rule_written_otherwise_is_left_to_a_person() -> None:
     line = next(n for n, text in enumerate(PACK.split("\n"), 1) if "alert: Fifth" in text)
     assert retuned(PACK, line, 0.125) is None
     assert retuned("- alert: X\n- alert: Y\n  detect: {shift: a}\n", 1, 0.1) is None
+
+
+@pytest.mark.parametrize(
+    ("statistic", "kinds"),
+    [
+        ("shift: e-detector", ("shift",)),
+        ("shift: outlier", ("shift", "outlier")),
+        ("categories: e-detector", ("shift",)),
+        ("new value", ("shift",)),
+        ("adwin on ranks", ("shift",)),
+        ("harm: e-detector", ("harm",)),
+        ("ddm on answers", ("harm",)),
+        ("ddm on the share", ("harm",)),
+        ("score of half_space_trees", ("anomaly", "outlier")),
+    ],
+)
+def test_what_found_an_incident_says_which_rules_are_akin_to_it(statistic: str, kinds: tuple[str, ...]) -> None:
+    judged = Judged("i", "p/R", "m", "real", 0.0, None, (), (statistic,), None)
+    assert judged.kinds == kinds

@@ -15,6 +15,7 @@ from monitor.core.events import Batch
 from monitor.runtime.desk import Forbidden, Refused
 from monitor.runtime.references import described
 from monitor.store import queries
+from monitor.store.ledger import wanted_marks
 
 PACK = """
 pack: tests
@@ -100,6 +101,19 @@ def test_a_reference_that_waits_survives_a_restart_and_a_lost_snapshot(home: Wor
     assert [row["state"] for row in described_["references"]] == ["watching"]
 
 
+def test_a_reference_that_waits_is_not_used_when_the_model_is_to_learn_its_own_after_all(home: World) -> None:
+    home.desk.fit_reference("m-new", {RULE: fitted(home, "m-new", 9.0)}, {}, "as trained", *SUE)
+    home.run(20.0)
+    home.desk.accept_reference("m-new", None, "it was fitted to the wrong data", *SUE)
+    home.run(20.0)
+    send(home, 0.0, 80, model="m-new")
+    assert shifts(home) == []
+    (row,) = home.pump().bank.models["m-new"].watchers[RULE].describe()["references"]
+    assert row["state"] == "collecting"
+    digest = home.pump().bank.digest()
+    assert home.restart().bank.digest() == digest
+
+
 def test_every_version_is_kept_and_can_be_put_back(home: World) -> None:
     send(home, 0.0, 2)
     first = home.desk.fit_reference("m", {RULE: fitted(home)}, {}, "as trained", *SUE)
@@ -154,6 +168,22 @@ def test_what_was_accepted_for_a_time_runs_out_and_what_was_before_is_back(home:
     before = len(listed(home))
     home.desk.deadlines(home.clock.now())
     assert len(listed(home)) == before
+
+
+def test_several_that_run_out_together_are_each_put_back_and_told_once(home: World) -> None:
+    until = home.clock.now() + DAY
+    for model in ("m1", "m2", "m3"):
+        send(home, 0.0, 2, model=model)
+        if model != "m3":
+            home.desk.fit_reference(model, {RULE: fitted(home, model)}, {}, "as trained", *SUE)
+        home.desk.fit_reference(model, {RULE: fitted(home, model, 5.0)}, {}, "the sale", *SUE, expires_at=until)
+    home.drain()
+    home.clock.advance(DAY + 1)
+    home.desk.deadlines(home.clock.now())
+    assert sorted(e["model"] for e in home.entries("reference_expired")) == ["m1", "m2", "m3"]
+    with home.database.read() as connection:
+        wanted = [mark["model"] for _, mark in wanted_marks(connection, 0) if mark["kind"] == "reference"]
+    assert sorted(wanted) == ["m1", "m2"]
 
 
 def test_one_that_runs_out_after_a_newer_one_changes_nothing(home: World) -> None:

@@ -34,10 +34,14 @@ E = TypeVar("E", bound=Entry)
 
 
 class Keyed(Generic[E]):
-    """At most `cap` entries; what does not fit is counted in `refused` and told once."""
+    """At most `cap` entries; what does not fit is counted in `refused` and told once.
 
-    def __init__(self, make: Callable[[Key], E], cap: int) -> None:
+    `again` makes an entry that is to load a saved state, where its key alone does not say what it was.
+    """
+
+    def __init__(self, make: Callable[[Key], E], cap: int, again: Callable[[Key, Any], E] | None = None) -> None:
         self._make = make
+        self._again = again
         self.cap = cap
         self.entries: dict[Key, E] = {}
         self.refused = False
@@ -92,9 +96,10 @@ class Keyed(Generic[E]):
     def load(self, saved: Any) -> None:
         self.entries = {}
         for version, segment, column, state in saved["entries"]:
-            entry = self._make((version, segment, column))
+            key = (version, segment, column)
+            entry = self._make(key) if self._again is None else self._again(key, state)
             entry.load(state)
-            self.entries[version, segment, column] = entry
+            self.entries[key] = entry
         self.refused, self.frozen = saved["refused"], list(saved["frozen"])
 
     def memory(self) -> int:

@@ -11,7 +11,7 @@ from monitor.core.detectors.budget.outliers import HUGE, Outliers, fit_outliers
 from monitor.core.detectors.budget.points import Blocks, Points
 from monitor.core.detectors.budget.predictor import LAGS, autocorrelation_time
 from monitor.core.detectors.budget.recursion import Cube
-from monitor.core.detectors.budget.replay import PERIODS, generator, height, resample
+from monitor.core.detectors.budget.replay import PERIODS, Drawn, generator, height, resample
 from monitor.core.detectors.budget.seen import Seen, fit_seen, with_linear_bets
 from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
 from monitor.core.events import Floats, Ints
@@ -162,7 +162,7 @@ def _height(later: list[Later], rates: list[float], heights: Floats, terms: Term
     rows = resample(len(matrix), length, rate * HALF_DAY / PERIOD, rng)
     given = np.array(rates)
     alone = np.minimum(shares(given) / np.maximum(given, 1.0), CAP) / heights
-    return height(table, matrix[rows], alone, WEIGHTS, 1.0 / terms.budget, max(terms.budget * periods, 1.0))
+    return height(table, Drawn(matrix, rows), alone, WEIGHTS, 1.0 / terms.budget, max(terms.budget * periods, 1.0))
 
 
 def _aligned(later: list[Later]) -> tuple[Ints, Cube]:

@@ -71,7 +71,7 @@ class Given:
 
     def load(self, saved: Any) -> None:
         version, waiting = saved
-        self.version, self.waiting = version, None if waiting is None else unpack(waiting)
+        self.version, self.waiting = version, None if waiting is None else unpack(waiting, trusted=True)
 
 
 def takes_references(entry: BudgetSeries) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from monitor.core.detectors.budget.arming import SILENT, Armed
 from monitor.core.detectors.budget.bets import WEIGHTS
+from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.power import delay
 from monitor.core.detectors.budget.recursion import Cube, Page, Recursion
 from monitor.core.detectors.budget.series import RECENT, BudgetSeries, Looks
@@ -133,7 +134,7 @@ class Pool:
         sudden = self._outliers(watched)
         for hit in sudden:
             self._wear(hit, rows, due)
-        slow = self._shifts(watched, rows, cells, due)
+        slow = self._shifts(entries, watched, rows, cells, due)
         latched = {hit.key: hit.row for hit in slow}
         sudden = [hit for hit in sudden if hit.row < latched.get(hit.key, hit.row + 1)]
         for hit in sudden:
@@ -159,14 +160,16 @@ class Pool:
         most = min(CAP, PATIENCE * share / max(self._armed[i].rate, 1e-9))
         return np.minimum(looks.waited * (share / PERIOD), most)
 
-    def _shifts(self, watched: list[Watched], rows: Ints, cells: Ints, due: Floats) -> list[Hit]:
+    def _shifts(
+        self, entries: Mapping[Key, BudgetSeries], watched: list[Watched], rows: Ints, cells: Ints, due: Floats
+    ) -> list[Hit]:
         found: list[Hit] = []
         silent = len(self._table) - 1
         while len(rows) and self._shift > 0:
             page = self._recursion.run(self._table, cells, due, 1.0 / self._shift)
             if page is None:
                 break
-            hits = self._explain(page, watched, int(rows[page.row]))
+            hits = self._explain(page, entries, watched, int(rows[page.row]))
             places = np.array([self._places[hit.key] for hit in hits], dtype=np.int64)
             rows, cells, due = rows[page.row + 1 :], cells[page.row + 1 :], due[page.row + 1 :]
             cells[:, places], due[:, places] = silent, 0.0
@@ -191,18 +194,24 @@ class Pool:
                 found.append(Hit("outlier", row, w.key, w.series, float(w.looks.odds[place]), place, w.looks))
         return found
 
-    def _explain(self, page: Page, watched: list[Watched], row: int) -> list[Hit]:
-        """The smallest set of series that holds most of the sum."""
-        by_place = {self._places[w.key]: w for w in watched}
+    def _explain(self, page: Page, entries: Mapping[Key, BudgetSeries], watched: list[Watched], row: int) -> list[Hit]:
+        """The smallest set of series that holds most of the sum, whether or not they have come in this stretch."""
+        looks = {w.key: w.looks for w in watched}
+        keys = list(self._places)
         order = np.argsort(-page.mass, kind="stable")
         held = np.cumsum(page.mass[order])
         chosen = order[: int(held.searchsorted(EXPLAINED * held[-1])) + 1]
+        clock = next(c for c in (_clock_of(w.looks.points, row) for w in watched) if c is not None)
         hits = []
         for i in sorted(chosen.tolist()):
-            w = by_place.get(i)
-            if w is not None:
-                place = int(w.looks.points.rows.searchsorted(row, side="right")) - 1
-                hits.append(Hit("shift", row, w.key, w.series, float(page.evidence[i]), place, w.looks))
+            key = keys[i]
+            seen, place = looks.get(key), -1
+            if seen is not None:
+                place = int(seen.points.rows.searchsorted(row, side="right")) - 1
+            if place < 0:  # another series has tipped the sum: it has what was seen of this one before
+                seen, place = entries[key].before(seen, row, clock), 0
+            if seen is not None:
+                hits.append(Hit("shift", row, key, entries[key], float(page.evidence[i]), place, seen))
         return hits
 
     # -- for people --
@@ -234,3 +243,9 @@ class Pool:
     def _digest(self) -> str:
         """Which series have which place, in a few bytes."""
         return hashlib.sha256(repr(list(self._places)).encode()).hexdigest()[:16]
+
+
+def _clock_of(points: Points, row: int) -> float | None:
+    """The clock at a row, if one of the points is there."""
+    place = int(points.rows.searchsorted(row))
+    return float(points.clock[place]) if place < points.n and points.rows[place] == row else None

@@ -7,7 +7,8 @@ so every replay draws the same. (Politis, Romano, The stationary bootstrap, 1994
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,7 +35,22 @@ def resample(rows: int, length: int, mean: float, rng: np.random.Generator) -> I
     return np.asarray((np.take_along_axis(start, last, axis=0) + place - last) % rows)
 
 
-def pages(table: Cube, cells: Ints, due: Floats, weights: Floats, threshold: float, most: float) -> int:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """`cells[rows]` row by row: of 500 series at once it would be more than a gigabyte."""
+
+    cells: Ints  # (reference rows, series)
+    rows: Ints  # (rows, PERIODS)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return *self.rows.shape, self.cells.shape[1]
+
+    def __iter__(self) -> Iterator[Ints]:
+        return (self.cells[row] for row in self.rows)
+
+
+def pages(table: Cube, cells: Ints | Drawn, due: Floats, weights: Floats, threshold: float, most: float) -> int:
     """Pages in all pseudo-periods together; stops counting beyond `most`.
 
     `cells` (rows, PERIODS, series) are rows of `table`, `due` (series,) what each value releases.
@@ -59,7 +75,9 @@ def pages(table: Cube, cells: Ints, due: Floats, weights: Floats, threshold: flo
     return count
 
 
-def height(table: Cube, cells: Ints, due: Floats, weights: Floats, threshold: float, allowed: float) -> float | None:
+def height(
+    table: Cube, cells: Ints | Drawn, due: Floats, weights: Floats, threshold: float, allowed: float
+) -> float | None:
     """The smallest height of the threshold that keeps the budget in the pseudo-periods; None if 30 does not."""
     for h in HEIGHTS:
         if pages(table, cells, due, weights, h * threshold, allowed) <= allowed:

@@ -134,6 +134,25 @@ class BudgetSeries:
         odds = np.where(points.clock < self.muted, 0.0, odds)
         return Looks(points, cells, odds, waited, self.worn(points.clock), levels, past)
 
+    def before(self, looks: Looks | None, row: int, clock: float) -> Looks | None:
+        """What there is to show of the points before `row`, where none of these `looks` has come by then; None if
+        nothing is, or the series is not watched now."""
+        if looks is not None:
+            n = len(looks.past) - looks.points.n
+            past, levels = looks.past[:n], looks.levels[:n]
+        elif self.state == WATCHING and not np.isnan(self.since):
+            past, levels = self._shown()
+        else:
+            return None
+        nothing = np.full(1, np.nan)
+        point = Points(np.array([row]), np.array([clock]), np.array([clock]), nothing, nothing)
+        none = np.empty(0, dtype=np.int64)
+        return Looks(point, none, nothing, nothing, (nothing, nothing), levels, past) if len(past) else None
+
+    def _shown(self) -> tuple[Ints, Halves]:
+        """The last cells, and their levels."""
+        return self._cells, self._values
+
     def _odds(self, points: Points) -> tuple[Floats, Floats]:
         outliers = self.armed.outliers if self.armed is not None else None
         return (np.zeros(points.n), self._carried) if outliers is None else outliers.odds(points, self._carried)

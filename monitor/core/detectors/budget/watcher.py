@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from monitor.core.columns import Columns
 from monitor.core.detectors.budget.arming import Reference, Terms, arm
+from monitor.core.detectors.budget.collect import Collector
 from monitor.core.detectors.budget.evidence import outlier_finding, shift_finding
 from monitor.core.detectors.budget.given import Given, fitted_series
 from monitor.core.detectors.budget.points import Blocks, Points, single
 from monitor.core.detectors.budget.pool import Hit, Pool, Watched
-from monitor.core.detectors.budget.series import DISABLED, REFUSED, WATCHING, BudgetSeries, Looks
+from monitor.core.detectors.budget.series import DISABLED, LATCHED, REFUSED, WATCHING, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import BudgetClock, event_times
 from monitor.core.detectors.budget.tell import reference_rows
 from monitor.core.detectors.budget.words import describe_armed
@@ -51,7 +52,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
     GIVEN = True  # whether people can give it references, and put them back
 
     def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
-        super().__init__(rule, detect.by, form, Keyed(self._series, CAP))
+        super().__init__(rule, detect.by, form, Keyed(self._series, CAP, self._saved_series))
         self._detect, self._columns, self._budget, self._model = detect, columns, budget, model
         self._tolerance = tolerance_of(rule, detect)
         self._clock = BudgetClock()
@@ -60,6 +61,10 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
 
     def _series(self, key: Key) -> BudgetSeries:
         return BudgetSeries()
+
+    def _saved_series(self, key: Key, saved: Any) -> BudgetSeries:
+        """One of the kind that was saved."""
+        return self._series(key)
 
     def _new_pool(self) -> Pool:
         return Pool(*(arm * self._budget for arm in self.ARMS))
@@ -259,8 +264,19 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             self._since, self._clock = older._since, older._clock
             if theirs.series:
                 self._place(theirs, older._given.version, self._followed())
+                self._keep_parts(older._entries.entries)
             elif older._given.waiting is not None:
                 self._place(older._given.waiting, older._given.version, [])
+
+    def _keep_parts(self, older: Mapping[Key, BudgetSeries]) -> None:
+        """Nobody has vouched for references that are inherited: one of a week is one of a week, and goes on to two."""
+        for key, entry in self._entries.entries.items():
+            before = older.get(key)
+            if before is not None and before.armed is not None and entry.armed is not None:
+                entry.share, entry.collector = before.share, before.collector
+                if before.state == LATCHED and before.share < 1.0:  # a page has spoiled what it had collected
+                    entry.collector = Collector()
+        self._pool.adopt(self._entries.entries)
 
     # -- marks --
 

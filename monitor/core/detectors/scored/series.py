@@ -34,7 +34,7 @@ class ScoredSeries(BudgetSeries):
         self.step, self.seen = 1, 0
         self.lead = 0.0  # seconds of the reference that the model was learned from
         self.recent: Matrix = np.empty((0, 0))  # the last rows in standard deviations
-        self._shown: tuple[Matrix, Ints, int] = (self.recent, np.empty(0, dtype=np.int64), 0)  # of this batch, too
+        self._shown_rows: tuple[Matrix, Ints, int] = (self.recent, np.empty(0, dtype=np.int64), 0)  # of this batch, too
 
     def arm(self, made: Armed | str, blocks: Blocks | None, complete: bool, now: float) -> None:
         rows = self.collector if isinstance(self.collector, Rows) else None
@@ -60,9 +60,14 @@ class ScoredSeries(BudgetSeries):
         scores, away = score(self.model, self.names, np.asarray(kept.value))
         usable = np.flatnonzero(np.isfinite(scores))
         shown = np.concatenate([self.recent.reshape(-1, len(self.model.names)), away])
-        self._shown = (shown, kept.rows, len(self.recent))
+        self._shown_rows = (shown, kept.rows, len(self.recent))
         self.recent = shown[-RECENT:]
         return super().take(Points(kept.rows, kept.clock, kept.at, scores, kept.score).take(usable))
+
+    def before(self, looks: Looks | None, row: int, clock: float) -> Looks | None:
+        if looks is None:
+            self._shown_rows = (self.recent, np.empty(0, dtype=np.int64), len(self.recent))
+        return super().before(looks, row, clock)
 
     def wake(self, clock: float) -> None:
         """A day after a page: watch on once scores are as in the reference. Of a rise the return is not told."""
@@ -79,7 +84,7 @@ class ScoredSeries(BudgetSeries):
         """The columns furthest from their means in the last rows up to one of the batch, in standard deviations."""
         if self.model is None:
             return []
-        shown, rows, before = self._shown
+        shown, rows, before = self._shown_rows
         until = before + int(rows.searchsorted(row, side="right"))
         away = shown[max(until - RECENT, 0) : until].mean(axis=0)
         order = np.argsort(-np.abs(away), kind="stable")[:TOP].tolist()

@@ -11,7 +11,7 @@ from monitor.core.detectors.report import clean, finding, in_segment
 from monitor.core.detectors.staked.category_bets import CategoryBets
 from monitor.core.detectors.staked.fitting import Staked
 from monitor.core.detectors.staked.harm_bets import HarmBets, rate_interval
-from monitor.core.detectors.staked.series import RECENT, StakedLooks, StakedSeries
+from monitor.core.detectors.staked.series import RECENT, StakedSeries
 from monitor.core.events import Batch, Ints
 from monitor.core.findings import Evidence, Finding
 from monitor.core.rules.model import Rule
@@ -23,7 +23,6 @@ def staked_finding(rule: Rule, batch: Batch, hit: Hit, clock: float) -> Finding:
     """The share since the change against the reference's, with a 95 % interval of the difference."""
     series, looks = hit.series, hit.looks
     assert isinstance(series, StakedSeries)
-    assert isinstance(looks, StakedLooks)
     stop = max(len(looks.past) - looks.points.n + hit.place + 1, 1)
     codes = looks.past[max(stop - RECENT, 0) : stop]
     n, k, usual, name = _harm(series, codes) if series.kind == "harm" else _category(series, codes)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from monitor.core.detectors.budget.beta import betaincinv
+from monitor.core.detectors.staked.category_bets import FADES
 from monitor.core.events import Floats, Ints
 
 TRUST = 0.8  # share of references of this size for which every bet is fair
@@ -42,6 +43,8 @@ class HarmBets:
 
     def _table(self) -> Floats:
         u = self.upper
+        if u > MOST:  # since a page nearly all are bad: no rise is left to bet on, and at 1 the ratios are no numbers
+            return np.full((self.size + 1, len(RISES)), FADES)
         moved = np.array([min(times * u, u + part * (1 - u)) for times, part in RISES])
         bad = np.arange(self.size + 1)[:, None]
         logs = bad * np.log(moved / u) + (self.size - bad) * np.log((1 - moved) / (1 - u))

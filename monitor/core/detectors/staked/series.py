@@ -20,6 +20,7 @@ from monitor.core.detectors.budget.series import (
     SURE,
     WATCHING,
     BudgetSeries,
+    Halves,
     Looks,
 )
 from monitor.core.detectors.staked.category_bets import CategoryBets, load_categories
@@ -110,6 +111,9 @@ class StakedSeries(BudgetSeries):
         nothing, levels = np.zeros(points.n), np.empty(0, dtype=np.float16)
         worn = self.worn(points.clock)
         return StakedLooks(points, np.arange(points.n), nothing, waited, worn, levels, past, ratios, news)
+
+    def _shown(self) -> tuple[Ints, Halves]:
+        return self.past, np.empty(0, dtype=np.float16)
 
     def _news(self, given: Points) -> list[tuple[int, str]]:
         """Values never seen before, one a day."""

@@ -89,6 +89,10 @@ class ShiftWatcher(StakedWatcher):
     def _series(self, key: Key) -> BudgetSeries:
         return StakedSeries("categories") if self._columns.kind(key[2]) == "category" else BudgetSeries()
 
+    def _saved_series(self, key: Key, saved: Any) -> BudgetSeries:
+        """A column may be another kind by now: then the series goes with the next event, and the others stay."""
+        return StakedSeries("categories") if "kind" in saved else BudgetSeries()
+
     def parts(self, batch: Batch) -> list[Part]:
         known = [p for p in self._detect.columns if is_pattern(p) or self._columns.kind(p) in (None, "number")]
         parts = number_parts(tuple(known), self._columns, batch)
