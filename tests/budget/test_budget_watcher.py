@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from monitor.core import state
+from monitor.core.detectors.budget.arming import SILENT
 from monitor.core.detectors.budget.watcher import BudgetWatcher
 from monitor.core.detectors.build import budgeted, page_budget
 from monitor.core.detectors.stream_watcher import StreamWatcher
@@ -261,3 +263,11 @@ def test_a_page_is_of_the_series_that_has_moved_though_another_one_tips_the_sum(
     assert (found.evidence.column, found.evidence.at) == ("inputs.b", watched.now - 2 * watched.step)
     assert found.evidence.value > 1
     assert watched.states == ["watching", "latched"]
+
+
+def test_a_series_of_which_slow_changes_are_refused_pages_for_none_however_long_it_stands(player: Make) -> None:
+    watched = armed(player)
+    (entry,) = watched.watcher._entries.entries.values()
+    entry.armed = replace(entry.armed, height=SILENT)
+    watched.watcher.allow(1.0)
+    assert shifts(watched.feed({"inputs.x": noise(3, 6 * WEEK, 1.5)})) == []

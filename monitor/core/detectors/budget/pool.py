@@ -124,17 +124,19 @@ class Pool:
         watched = [w for w in watched if w.key in self._places]
         if not watched:
             return []
-        rows = np.unique(np.concatenate([w.looks.points.rows for w in watched]))
+        betting = [w for w in watched if self._heights[self._places[w.key]] < SILENT]  # else only what is sudden counts
+        rows = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(w.looks.points.rows for w in betting)]))
         cells = np.full((len(rows), len(self._places)), len(self._table) - 1, dtype=np.int64)
         due = np.zeros(cells.shape)
-        for w in watched:
+        for w in betting:
             i, at = self._places[w.key], rows.searchsorted(w.looks.points.rows)
             cells[at, i] = w.looks.cells + self._offsets[i]
             due[at, i] = self._released(w.key, w.looks) / (self._heights[i] * w.looks.worn[0])
         sudden = self._outliers(watched)
         for hit in sudden:
-            self._wear(hit, rows, due)
-        slow = self._shifts(entries, watched, rows, cells, due)
+            if self._heights[self._places[hit.key]] < SILENT:
+                self._wear(hit, rows, due)
+        slow = self._shifts(entries, betting, rows, cells, due)
         latched = {hit.key: hit.row for hit in slow}
         sudden = [hit for hit in sudden if hit.row < latched.get(hit.key, hit.row + 1)]
         for hit in sudden:
