@@ -199,14 +199,21 @@ def test_a_browser_gets_a_page_where_a_program_gets_a_document(site: Site) -> No
 
 
 @pytest.fixture
-def elsewhere(site: Site, tmp_path: Any) -> Iterator[Database]:
-    """The ledger as another process has it open; the front waits half a second for it."""
+def patience() -> float:
+    """Seconds the front waits for the ledger."""
+    return 0.5
+
+
+@pytest.fixture
+def elsewhere(site: Site, tmp_path: Any, patience: float) -> Iterator[Database]:
+    """The ledger as another process has it open."""
     ledger, locks = tmp_path / "home" / "ledger.db", tmp_path / "home" / "run"
-    with Database.open(ledger, locks) as other, Database.open(ledger, locks, patience=0.5) as ours:
+    with Database.open(ledger, locks) as other, Database.open(ledger, locks, patience=patience) as ours:
         site.front.database = site.desk.database = site.front.doorkeeper.database = site.database = ours
         yield other
 
 
+@pytest.mark.parametrize("patience", [10.0])
 def test_a_person_who_acts_while_the_ledger_is_locked_waits_for_it(site: Site, elsewhere: Database) -> None:
     id_ = site.incident()
     answers: list[Any] = []
