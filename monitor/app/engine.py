@@ -237,6 +237,7 @@ class Engine:
                     self._gauge()
                     gauged = time.monotonic()
             except LedgerUnavailable as problem:
+                self.metrics.house.audit_write_failed()
                 log.warning(str(problem), action="waiting_ledger")
                 due = None
             self._desk_turns += 1

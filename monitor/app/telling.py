@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from monitor.clock import Clock
 from monitor.core.changes import Silence
+from monitor.core.findings import Level
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.silences import status
 from monitor.core.step import BANK_FULL
@@ -49,6 +51,8 @@ class Telling:
         count.step(done.seconds, done.events, step.at, done.last_events)
         count.evaluated(len(observation.levels), done.deciding, step.at, len(broken))
         count.quarantined(done.quarantined)
+        for rule, series in _series(observation.levels).items():
+            count.series_seen(rule, series)
         for finding in observation.findings:
             count.finding(finding.rule)
         for finding in broken:
@@ -117,3 +121,11 @@ class Telling:
             severity=incident.severity,
             stage=incident.stage,
         )
+
+
+def _series(levels: Iterable[Level]) -> Counter[str]:
+    """How many segments of all models each rule has just judged."""
+    seen: Counter[str] = Counter()
+    for level in levels:
+        seen[level.rule] += len(level.segments)
+    return seen

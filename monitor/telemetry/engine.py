@@ -55,7 +55,6 @@ class HouseMetrics:
         self._audit_at = r.moment("audit_last_verify_success", "When the audit log was last checked and whole.")
         self._jobs = Labelled(r.counter("jobs", "Runs of timed jobs, by how they went.", ["job", "outcome"]))
         self._heartbeat = r.moment("heartbeat_last_success", "When the heartbeat was last answered.")
-        self._roundtrip = r.gauge("watchdog_roundtrip_seconds", "From the watchdog's event to its notice, last time.")
         self._jump = r.gauge("clock_jump_seconds", "How far the wall clock jumped from daemon time; 0: it did not.")
 
     def reloaded(self, taken: bool, at: float, digest: str) -> None:
@@ -80,9 +79,6 @@ class HouseMetrics:
 
     def heartbeat(self, at: float) -> None:
         self._heartbeat.set(at)
-
-    def watchdog_roundtrip(self, seconds: float) -> None:
-        self._roundtrip.set(seconds)
 
     def clock_jump(self, seconds: float) -> None:
         self._jump.set(seconds)

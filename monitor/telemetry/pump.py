@@ -28,7 +28,11 @@ class PumpMetrics:
         self._missed = r.counter("rule_group_iterations_missed", "Looks at the rules that came too late.")
         self._evaluated_at = r.moment("rule_group_last_evaluation", "When rules were last decided.")
         self._series = Labelled(
-            r.gauge("rule_last_evaluation_series_fetched", "Series a rule last saw; 0: it matches nothing.", ["rule"])
+            r.gauge(
+                "rule_last_evaluation_series_fetched",
+                "Segments a level rule judged last; 0: it matches nothing.",
+                ["rule"],
+            )
         )
         self._bank = r.gauge("bank_bytes", "Memory of detectors and windows.")
         self._bank_limit = r.gauge("bank_limit_bytes", "What the bank may grow to.")

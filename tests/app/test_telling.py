@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import structlog
 from deciding import an_incident
 from pumping import heard, said
@@ -13,7 +14,7 @@ from pumping import heard, said
 from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import ScriptedClock
 from monitor.core.changes import Changes, Entry
-from monitor.core.findings import Evidence, Finding, Observation
+from monitor.core.findings import Evidence, Finding, Level, Observation
 from monitor.core.step import BANK_FULL, Step
 from monitor.delivery.apprise_sender import Senders
 from monitor.runtime.pace import Done, Holding
@@ -69,6 +70,17 @@ def test_a_detector_that_stops_is_counted_and_said() -> None:
         room.telling.done(done(observation=Observation(findings=[a_finding("p/R", "detector_error")])))
     assert said(logs, "detector_disabled") == ["It stopped."]
     assert room.number("rule_evaluation_failures_total") == 1
+
+
+def test_segments_that_a_rule_judged_are_counted_over_all_models() -> None:
+    room, none = Room(), np.zeros(2)
+    holds = np.zeros(2, dtype=np.uint8)
+    levels = [
+        Level("p/R", model, None, T0, "share", "x", ("a", "b"), holds, none, none, none, none.astype(np.int64))
+        for model in ("m", "n")
+    ]
+    room.telling.done(done(observation=Observation(levels=levels)))
+    assert room.number('rule_last_evaluation_series_fetched\\{rule="p/R"\\}') == 4
 
 
 def test_a_bank_that_is_full_is_said_once_for_each_time_it_turned_something_away() -> None:

@@ -70,7 +70,6 @@ def engine() -> EngineMetrics:
     metrics.house.audit_write_failed()
     metrics.house.job("retention", "done")
     metrics.house.heartbeat(999.0)
-    metrics.house.watchdog_roundtrip(0.4)
     metrics.house.clock_jump(-90.0)
     return metrics
 
@@ -135,7 +134,6 @@ def test_one_page_shows_what_both_processes_counted(front: FrontMetrics) -> None
         "overloop_audit_write_failures_total": 1,
         "overloop_jobs_total{job=retention,outcome=done}": 1,
         "overloop_heartbeat_last_success_timestamp_seconds": 999,
-        "overloop_watchdog_roundtrip_seconds": 0.4,
         "overloop_clock_jump_seconds": -90,
         "overloop_bank_refused_series_total": 2,
     }
