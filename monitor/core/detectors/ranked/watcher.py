@@ -20,47 +20,12 @@ from monitor.core.findings import Finding
 from monitor.core.rules.model import Detect, Rule
 
 
-class RankedWatcher(StakedWatcher):
-    """Columns of numbers, each by its ranks."""
+class _ByRiver(StakedWatcher):
+    """What both have in common: a detector of River for each series, tuned to the budget."""
 
     ARMS = (1.0, 0.0)
     GIVEN = False
-
-    def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
-        self._method, self._parameters = method_of(detect), tuned_parameters(detect)
-        super().__init__(rule, detect, columns, form, budget, model)
-
-    def _series(self, key: Key) -> BudgetSeries:
-        return RankedSeries(self._method, self._parameters)
-
-    def _new_pool(self) -> Pool:
-        return RankedPool(*(arm * self._budget for arm in self.ARMS))
-
-    def _finding(self, batch: Batch, hit: Hit, clock: float) -> Finding:
-        return renamed(super()._finding(batch, hit, clock), self._method, hit)
-
-    def _told(self, key: Key, entry: BudgetSeries) -> dict[str, Any]:
-        return super()._told(key, entry) | told(self._pool, key, self._method)
-
-    def about(self) -> dict[str, Any]:
-        more = {
-            "with": f"the page budget and {WORDS[self._method]}",
-            "not_covered": "category, text and vector columns",
-        }
-        return super().about() | more
-
-
-class RankedHarmWatcher(HarmWatcher):
-    """How often a condition holds, found by a detector of River."""
-
-    def __init__(
-        self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str, condition: Indicator
-    ) -> None:
-        self._method, self._parameters = method_of(detect), tuned_parameters(detect)
-        super().__init__(rule, detect, columns, form, budget, model, condition)
-
-    def _series(self, key: Key) -> BudgetSeries:
-        return RankedHarm(self._method, self._parameters)
+    _method: str
 
     def _new_pool(self) -> Pool:
         return RankedPool(*(arm * self._budget for arm in self.ARMS))
@@ -73,6 +38,33 @@ class RankedHarmWatcher(HarmWatcher):
 
     def about(self) -> dict[str, Any]:
         return super().about() | {"with": f"the page budget and {WORDS[self._method]}"}
+
+
+class RankedWatcher(_ByRiver):
+    """Columns of numbers, each by its ranks."""
+
+    def __init__(self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str) -> None:
+        self._method, self._parameters = method_of(detect), tuned_parameters(detect)
+        super().__init__(rule, detect, columns, form, budget, model)
+
+    def _series(self, key: Key) -> BudgetSeries:
+        return RankedSeries(self._method, self._parameters)
+
+    def about(self) -> dict[str, Any]:
+        return super().about() | {"not_covered": "category, text and vector columns"}
+
+
+class RankedHarmWatcher(_ByRiver, HarmWatcher):
+    """How often a condition holds, found by a detector of River."""
+
+    def __init__(
+        self, rule: Rule, detect: Detect, columns: Columns, form: str, budget: float, model: str, condition: Indicator
+    ) -> None:
+        self._method, self._parameters = method_of(detect), tuned_parameters(detect)
+        HarmWatcher.__init__(self, rule, detect, columns, form, budget, model, condition)
+
+    def _series(self, key: Key) -> BudgetSeries:
+        return RankedHarm(self._method, self._parameters)
 
 
 def tuned_parameters(detect: Detect) -> dict[str, Any]:
