@@ -12,6 +12,7 @@ from monitor.core.detectors.ranked.calibrate import answers, prepared
 from monitor.core.detectors.ranked.tuned import Tuned
 from monitor.core.detectors.shift import WORDS
 from monitor.core.detectors.staked.fitting import Staked
+from monitor.core.detectors.staked.harm_bets import HarmBets
 from monitor.core.detectors.staked.series import StakedLooks, StakedSeries
 from monitor.core.detectors.staked.vocabulary import Vocabulary
 from monitor.core.events import Floats
@@ -19,30 +20,18 @@ from monitor.core.events import Floats
 LAST = 30  # answers that say whether a change is a rise
 
 
-class RankedSeries(BudgetSeries):
-    """Season and past are taken off as for the budget's own detector; then the ranks of what is left."""
+class _Tuned(BudgetSeries):
+    """A series with a detector, which stops where the series does."""
 
-    def __init__(self, method: str, parameters: Mapping[str, Any]) -> None:
-        self.tuned = Tuned(method, parameters)
-        super().__init__()
+    tuned: Tuned
 
-    rate: float | None = None
-
-    def inputs(self, looks: Looks) -> Floats:
-        """What the detector sees of some points."""
-        assert self.armed is not None
-        seen = self.armed.seen
-        cells = seen.raw if seen.inner is None else seen.inner
-        levels = np.interp(seen.cuts, cells.cuts, cells.levels) if seen.blocks else cells.levels
-        edges = np.concatenate([[0.0], levels, [1.0]])
-        return prepared(self.tuned.method, ((edges[1:] + edges[:-1]) / 2)[looks.cells])
+    @property
+    def rate(self) -> float | None:
+        """The rate of bad answers the detector is tuned to; None for ranks."""
+        return None
 
     def latch(self, clock: float) -> None:
         super().latch(clock)
-        self.tuned.stop()
-
-    def arm(self, *args: Any) -> None:
-        super().arm(*args)
         self.tuned.stop()
 
     def rearm(self) -> None:
@@ -54,20 +43,40 @@ class RankedSeries(BudgetSeries):
 
     def load(self, saved: Any) -> None:
         super().load(saved)
-        self.tuned.load(saved["tuned"], None)
+        self.tuned.load(saved["tuned"], self.rate)
 
 
-class RankedHarm(StakedSeries):
+class RankedSeries(_Tuned):
+    """Season and past are taken off as for the budget's own detector; then the ranks of what is left."""
+
+    def __init__(self, method: str, parameters: Mapping[str, Any]) -> None:
+        self.tuned = Tuned(method, parameters)
+        super().__init__()
+
+    def inputs(self, looks: Looks) -> Floats:
+        """What the detector sees of some points."""
+        assert self.armed is not None
+        seen = self.armed.seen
+        cells = seen.raw if seen.inner is None else seen.inner
+        levels = np.interp(seen.cuts, cells.cuts, cells.levels) if seen.blocks else cells.levels
+        edges = np.concatenate([[0.0], levels, [1.0]])
+        return prepared(self.tuned.method, ((edges[1:] + edges[:-1]) / 2)[looks.cells])
+
+    def arm(self, *args: Any) -> None:
+        super().arm(*args)
+        self.tuned.stop()
+
+
+class RankedHarm(_Tuned, StakedSeries):
     """Answers one by one, as the detector of River wants them."""
 
     def __init__(self, method: str, parameters: Mapping[str, Any]) -> None:
         self.tuned = Tuned(method, parameters)
-        super().__init__("harm")
+        StakedSeries.__init__(self, "harm")
 
     @property
     def rate(self) -> float | None:
-        """The rate the detector is tuned to."""
-        return None if self.bets is None else float(self.bets.upper)  # type: ignore[union-attr]
+        return float(self.bets.upper) if isinstance(self.bets, HarmBets) else None
 
     def adopt(self, made: Staked | str, words: Vocabulary | None, complete: bool, now: float) -> None:
         if isinstance(made, Staked) and made.every > 1:
@@ -86,21 +95,6 @@ class RankedHarm(StakedSeries):
         assert isinstance(looks, StakedLooks)
         last = looks.past[: len(looks.past) - looks.points.n + until][-LAST:]
         return float(last.mean()) > float(self.armed.bets.usual)
-
-    def latch(self, clock: float) -> None:
-        super().latch(clock)
-        self.tuned.stop()
-
-    def rearm(self) -> None:
-        super().rearm()
-        self.tuned.stop()
-
-    def save(self) -> Any:
-        return super().save() | {"tuned": self.tuned.save()}
-
-    def load(self, saved: Any) -> None:
-        super().load(saved)
-        self.tuned.load(saved["tuned"], self.rate)
 
 
 def refuse(series: RankedSeries | RankedHarm) -> None:
