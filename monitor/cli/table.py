@@ -61,7 +61,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int 
 def paragraph(label: str, text: str, indent: int, width: int | None) -> list[str]:
     """A text behind its label, its further lines under its beginning."""
     label = f"{label:<{indent}}"
-    if width is None or width <= indent + ROOM:
+    if width is None or width < indent + ROOM:
         return [(label + text).rstrip()]
     wrapped = textwrap.wrap(text, width - indent, break_on_hyphens=False) or [""]
     return [((label if n == 0 else " " * indent) + line).rstrip() for n, line in enumerate(wrapped)]

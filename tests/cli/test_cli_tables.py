@@ -6,7 +6,7 @@ import json
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.cli.context import as_json
@@ -60,6 +60,7 @@ def test_wide_letters_take_two_columns() -> None:
 CELL = st.one_of(st.text(max_size=40), st.floats(), st.none())
 
 
+@example([(None, -1e16, 1e24)], 47)
 @given(st.lists(st.tuples(CELL, CELL, CELL), max_size=3), st.integers(40, 100))
 def test_no_line_is_wider_than_the_terminal_and_none_has_a_control_character(cells: list, width: int) -> None:
     rows = [dict(zip("abc", row, strict=True)) for row in cells]
