@@ -58,6 +58,7 @@ def _tables() -> None:
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("size", name="pk_checkpoints"),
     )
     op.create_table(

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import structlog
 
 from monitor.app import word
 from monitor.app.home import Home
-from monitor.app.housekeeping import jobs
+from monitor.app.housekeeping import jobs, sign_head
 from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import Clock
 from monitor.core.notices.render import Links
@@ -29,6 +30,7 @@ from monitor.runtime.timers import Timers
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
 from monitor.settings.secrets import addresses
+from monitor.signing import KeyFileError
 from monitor.spool import Spool, SpoolError, partition_of
 from monitor.store import outbox, queries
 from monitor.store.errors import LedgerUnavailable
@@ -135,6 +137,8 @@ class Engine:
         until = time.monotonic() + AT_END
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        with suppress(LedgerUnavailable, KeyFileError):
+            sign_head(self)
         self.helpers.close()
         for sleeper in self._sleepers.values():
             sleeper.close()

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monitor.runtime.digest import send_digest
+from monitor.runtime.evidence import open_signer, signed_by
 from monitor.runtime.timers import Job
 from monitor.settings.parts import spool_options
 from monitor.settings.secrets import heartbeat_address
 from monitor.spool import Retention
 from monitor.store import access
 from monitor.store.ledger import forget_steps, steps_after
-from monitor.store.trail import keep_checkpoint
+from monitor.store.trail import keep_checkpoint, wants_checkpoint
 from monitor.store.verify import verify
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def jobs(engine: Engine) -> list[Job]:
     """The engine's timed jobs."""
     found = [
         Job("retention", partial(retain, engine, spool_options(engine.settings).retention), every=300.0),
-        Job("checkpoint", partial(_checkpoint, engine), every=3600.0),
+        Job("checkpoint", partial(sign_head, engine), every=10.0),
         Job("witness", partial(_witness, engine), daily=(0, 0)),
         Job("verify", partial(_verify, engine), every=86_400.0),
         Job("ledger_log", engine.database.checkpoint, every=120.0),
@@ -85,9 +86,15 @@ def _overdue(engine: Engine, partition: int, retention: Retention, now: float) -
     return bool(first) and first[0].at < now - 1.1 * retention.seconds  # a tenth more, so that it is worth the while
 
 
-def _checkpoint(engine: Engine) -> None:
-    with engine.database.write(engine.clock.now()) as tx:
-        keep_checkpoint(tx)
+def sign_head(engine: Engine) -> None:
+    """Sign the head of the audit log if it has grown enough, or by what people did about a model's answers."""
+    now = engine.clock.now()
+    with engine.database.read() as connection:
+        if not wants_checkpoint(connection, now):
+            return
+        signer = open_signer(engine.home.path, connection)
+    with engine.database.write(now) as tx:
+        keep_checkpoint(tx, signer.sign)
 
 
 def _witness(engine: Engine) -> None:
@@ -99,7 +106,7 @@ def _witness(engine: Engine) -> None:
 
 def _verify(engine: Engine) -> None:
     with engine.database.read() as connection:
-        verdict = verify(connection, None)
+        verdict = verify(connection, None, signed_by(engine.home.path))
     engine.metrics.house.audit_verified(verdict.code == 0, engine.clock.now())
     if verdict.code != 0:
         log.error(verdict.sentence, action="audit_verify_failed")

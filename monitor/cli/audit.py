@@ -11,6 +11,7 @@ from typer._click import Context
 from typer._click.exceptions import UsageError
 from typer.core import TyperCommand
 
+from monitor.cli import audit_evidence
 from monitor.cli.context import Exit, Output, as_json, fail, say, shared, show, there, told
 
 app = typer.Typer(help="Read and check the record of what happened and who did it.", no_args_is_help=True)
@@ -38,12 +39,14 @@ def verify(
             metavar="SIZE:ROOT", help="A head seen earlier: it shows even a log that was cut and rolled back."
         ),
     ] = None,
+    key: audit_evidence.Key = None,
     output: Output = "table",
 ) -> None:
     """Check every entry of the audit log. It reads the ledger in the home folder, whether the daemon runs or not.
 
     Exit code 0: intact. 1: tampered with, and where. 2: incomplete. 3: it could not be checked.
     """
+    from monitor.runtime.evidence import signed_by
     from monitor.store.database import Database, LedgerUnavailable
     from monitor.store.schema import SchemaMismatch
     from monitor.store.schema import check as check_schema
@@ -55,9 +58,10 @@ def verify(
         fail(f"There is no ledger in {ledger.parent}: name the daemon's home folder with --home.", UNCHECKED)
     try:
         head = None if against is None else parse_head(against)
+        opened = signed_by(ledger.parent, None if key is None else audit_evidence.verifier(key))
         check_schema(ledger)
         with Database.open(ledger, ledger.parent / "run") as database, database.read() as connection:
-            verdict = check(connection, head)
+            verdict = check(connection, head, opened)
     except (ValueError, LedgerUnavailable, SchemaMismatch) as problem:
         fail(str(problem), UNCHECKED)
     except Exception as problem:  # tables that are gone, a broken disk: whatever it was, nothing was checked
@@ -96,6 +100,10 @@ def head(context: typer.Context, output: Output = "table") -> None:
         typer.echo(as_json(found))
     else:
         say(found["against"])
+
+
+for command in (audit_evidence.prove, audit_evidence.check, audit_evidence.export, audit_evidence.key):
+    app.command()(command)
 
 
 def _known(kind: str) -> None:

@@ -336,4 +336,5 @@ checkpoints = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("at", Double, nullable=False),
+    Column("note", Text),  # the same, signed
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -14,10 +14,13 @@ from monitor.core.audit.merkle import Frontier
 from monitor.store import rows
 from monitor.store.database import Transaction
 from monitor.store.tables import audit, audit_frontier, checkpoints
-from monitor.store.upsert import insert_new
+from monitor.store.upsert import insert_new, upsert
 
 _DEPLOY: Final = "model_version"
 _SEARCHED: Final = 50_000  # entries looked through for one question: some 20 ms
+AT_ONCE: Final = frozenset({"override", "gate_set", "erasure", "export", "restored", "verdict"})  # heads signed at once
+_MANY: Final = 1000  # entries after which a head is signed
+_LONG: Final = 60.0  # seconds after which one is
 _SLACK: Final = 60.0  # seconds by which an entry may be dated before the one that precedes it
 
 
@@ -93,12 +96,43 @@ def audit_leaves(connection: Connection, size: int) -> list[bytes]:
     return [bytes(leaf) for leaf in connection.execute(wanted).scalars()]
 
 
-def keep_checkpoint(tx: Transaction) -> tuple[int, bytes]:
-    """Write the present head beside the log: later, `verify` can say more closely where a change was made."""
+def keep_checkpoint(tx: Transaction, sign: Callable[[int, bytes], str] | None = None) -> tuple[int, bytes]:
+    """Write the present head beside the log, signed if `sign` is given.
+
+    Later `verify` can say more closely where a change was made, and the signed one can be given to others.
+    """
     size, root = tx.head
     if size:
-        insert_new(tx.connection, checkpoints, [{"size": size, "root": root, "at": tx.at}])
+        note = None if sign is None else sign(size, root)
+        row = {"size": size, "root": root, "at": tx.at, "note": note}
+        if note is None:
+            insert_new(tx.connection, checkpoints, [row])
+        else:
+            upsert(tx.connection, checkpoints, [row])
     return size, root
+
+
+def wants_checkpoint(connection: Connection, now: float) -> bool:
+    """Whether the log has grown enough since the last signed head, or by something that is to be signed at once."""
+    size, _ = head(connection)
+    newest = select(checkpoints.c.size, checkpoints.c.at).where(checkpoints.c.note.is_not(None))
+    last = connection.execute(newest.order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
+    since, at = (0, -float("inf")) if last is None else (last.size, last.at)
+    if size <= since:
+        return False
+    if size - since >= _MANY or now - at >= _LONG:
+        return True
+    urgent = select(audit.c.seq).where(audit.c.seq >= since, audit.c.kind.in_(AT_ONCE)).limit(1)
+    return connection.execute(urgent).first() is not None
+
+
+def newest_note(connection: Connection, least: int = 0) -> tuple[int, str] | None:
+    """Size and signed note of the newest checkpoint that was signed, of at least so many entries."""
+    wanted = select(checkpoints.c.size, checkpoints.c.note).where(
+        checkpoints.c.note.is_not(None), checkpoints.c.size >= least
+    )
+    found = connection.execute(wanted.order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
+    return None if found is None else (found.size, found.note)
 
 
 def _about(

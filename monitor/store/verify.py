@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, func, select
 
+from monitor.core.audit.checkpoint import parse_checkpoint
 from monitor.core.audit.entry import decode, timestamp
 from monitor.core.audit.merkle import HASH_SIZE, Frontier, leaf_hash
+from monitor.core.audit.note import NoteError
 from monitor.store.tables import audit, audit_frontier, checkpoints
 
+Opened = Callable[[str], str]  # the text of a note whose signature is good
 Head = tuple[int, bytes]  # size, and the root or at least its first four bytes
 
 INTACT: Final = 0
@@ -68,9 +72,12 @@ def parse_head(text: str) -> Head:
     return int(size), found
 
 
-def verify(connection: Connection, against: Head | None = None) -> Verdict:
-    """Recompute the log. `against` is a head kept elsewhere: only it can show that the end was cut off cleanly."""
-    check = _Check(connection, against)
+def verify(connection: Connection, against: Head | None = None, opened: Opened | None = None) -> Verdict:
+    """Recompute the log. `against` is a head kept elsewhere: only it can show that the end was cut off cleanly.
+
+    `opened` answers the text of a signed note, or raises NoteError: with it the signatures of kept heads are checked.
+    """
+    check = _Check(connection, against, opened)
     try:
         check.run()
     except _Bad as bad:
@@ -81,19 +88,25 @@ def verify(connection: Connection, against: Head | None = None) -> Verdict:
         said += f" The head given agrees in the {2 * len(against[1])} hex digits that it has."
     elif against is not None:
         said += " It contains all that the head given stands for."
+    if check.signed:
+        said += f" Signed heads of it: {check.signed}, the newest of size {max(check.notes)}."
     return Verdict(INTACT, None, said, size, root)
 
 
 class _Check:
     """One walk over the log, from the first entry to the last."""
 
-    def __init__(self, connection: Connection, against: Head | None) -> None:
+    def __init__(self, connection: Connection, against: Head | None, opened: Opened | None) -> None:
         self.connection = connection
         self.against = against
+        self.opened = opened
+        self.signed = 0  # kept heads whose signature is good
         self.found = Frontier()
         self.good = 0  # size of the newest kept head that agreed: what is before it was not rewritten
-        wanted = select(checkpoints.c.size, checkpoints.c.root)
-        self.heads = {size: _bytes(root) for size, root in connection.execute(wanted)}
+        wanted = select(checkpoints.c.size, checkpoints.c.root, checkpoints.c.note)
+        kept = connection.execute(wanted).all()
+        self.heads = {size: _bytes(root) for size, root, _ in kept}
+        self.notes = {size: note for size, _, note in kept if note is not None}
 
     def run(self) -> None:
         recorded = self.connection.execute(
@@ -133,10 +146,22 @@ class _Check:
         root = self.found.root
         if self.heads.get(size, root) != root:
             raise _Bad(TAMPERED, self.good, f"{self._between(size)}: the checkpoint of size {size} has another root.")
+        self._signature(size, root)
         if self.against is not None and given and not root.startswith(self.against[1]):
             said = f"the head given ({size}:{self.against[1].hex()}) is not what the log had then"
             raise _Bad(TAMPERED, self.good, f"{self._between(size)}: {said}.")
         self.good = size
+
+    def _signature(self, size: int, root: bytes) -> None:
+        if self.opened is None or size not in self.notes:
+            return
+        try:
+            said = parse_checkpoint(self.opened(self.notes[size]))
+        except NoteError as problem:
+            raise _Bad(TAMPERED, self.good, f"The signed checkpoint of size {size} is not good. {problem}") from None
+        if (said.size, said.root) != (size, root):
+            raise _Bad(TAMPERED, self.good, f"{self._between(size)}: the head signed at size {size} has another root.")
+        self.signed += 1
 
     def _end(self, size: int, peaks: bytes) -> None:
         found = self.found.size
