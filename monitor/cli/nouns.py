@@ -23,6 +23,7 @@ NOUNS = (
     "events",
     "receivers",
     "audit",
+    "report",
     "user",
     "token",
     "db",

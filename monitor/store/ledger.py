@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from monitor.core.changes import Changes
 from monitor.store import rows
@@ -124,6 +124,11 @@ def standing(connection: Connection, partition: int) -> Taken | None:
         return None
     kept = {name: known[name] for name in ("epoch", "seq", "cursor", "at", "book", "desk_seq")}
     return Taken(totals=rows.from_json(known["totals"]), **kept)
+
+
+def last_step(connection: Connection) -> float:
+    """When the partition that is furthest behind committed its newest step, seconds since 1970 UTC; 0 without any."""
+    return connection.execute(select(func.min(partitions.c.at))).scalar() or 0.0
 
 
 def commit_step(

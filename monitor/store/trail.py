@@ -90,6 +90,21 @@ def audit_bytes(connection: Connection, start: int = 0, stop: int | None = None)
                 yield seq, bytes(body)
 
 
+def entries_between(connection: Connection, start: float, stop: float) -> Iterator[dict[str, Any]]:
+    """All entries written in [start, stop), seconds since 1970 UTC, oldest first, without those whose body is gone."""
+    first = _first_since(connection, start - _SLACK)
+    wanted = select(audit).where(audit.c.seq >= first, audit.c.at >= start, audit.c.at < stop).order_by(audit.c.seq)
+    with connection.execute(wanted.execution_options(yield_per=1000)) as result:
+        yield from (_shown(row) for row in result.mappings() if row["body"] is not None)
+
+
+def notes_signed(connection: Connection, start: float, stop: float) -> int:
+    """How many heads were signed in [start, stop]."""
+    kept = checkpoints.c
+    wanted = select(func.count()).where(kept.note.is_not(None), kept.at >= start, kept.at <= stop)
+    return connection.execute(wanted).scalar() or 0
+
+
 def audit_leaves(connection: Connection, size: int) -> list[bytes]:
     """The leaf hashes of the first `size` entries, for proofs."""
     wanted = select(audit.c.leaf).where(audit.c.seq < size).order_by(audit.c.seq)

@@ -36,6 +36,22 @@ def page(
     return HTMLResponse(text, status, headers)
 
 
+def text_of(name: str, **values: Any) -> str:
+    """A template that stands alone, filled."""
+    return _TEMPLATES.get_template(name).render(**values) + "\n"
+
+
+def figure_text(figure: Mapping[str, Any]) -> str:
+    """A figure of a report: `90.0 % (36 of 40; 76.3 to 97.2 %)`."""
+    value, n, interval = figure["value"], figure["n"], figure["interval"]
+    if n is not None:
+        if value is None:
+            return f"– ({figure['k']} of {n})"
+        low, high = interval
+        return f"{value:.1%} ({figure['k']} of {n}; 95 % interval {low:.1%} to {high:.1%})"
+    return number(value) if isinstance(value, float) else "–" if value is None else f"{value}"
+
+
 def when(text: str | None) -> str:
     """A time for people, to the second, with its zone."""
     return "never" if text is None else f"{text[:10]} {text[11:19]} UTC"
@@ -107,6 +123,7 @@ _TEMPLATES.filters |= {
     "web": link,
     "coded": coded,
     "nth": nth,
+    "figure_text": figure_text,
     "span": duration_text,
     "quoted": lambda text: quote(str(text), safe=""),
 }
