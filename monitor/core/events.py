@@ -6,6 +6,7 @@ once, when the first rule asks for them, and kept for the rest of the batch.
 
 from __future__ import annotations
 
+from array import array as doubles
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -118,25 +119,38 @@ class Batch:
 
 
 def _numbers(values: list[Any]) -> tuple[Floats, Codes]:
-    array, codes = _plain_numbers(values)
-    if array is None or codes is None:
-        array = np.empty(len(values), dtype=np.float64)
-        codes = np.zeros(len(values), dtype=np.uint8)
-        for i, value in enumerate(values):
-            array[i], codes[i] = number(value)
+    found = _plain_numbers(values)
+    if found is not None:
+        return found
+    array = np.empty(len(values), dtype=np.float64)
+    codes = np.zeros(len(values), dtype=np.uint8)
+    for i, value in enumerate(values):
+        array[i], codes[i] = number(value)
     array[codes != OK] = np.nan
     return array, codes
 
 
-def _plain_numbers(values: list[Any]) -> tuple[Floats, Codes] | tuple[None, None]:
-    """The fast way, for columns of nothing but floats and machine integers."""
-    if not {*map(type, values)} <= {float, int}:
-        return None, None
+def _plain_numbers(values: list[Any]) -> tuple[Floats, Codes] | None:
+    """The fast way, for columns of nothing but floats, integers, booleans and what is missing."""
+    absent = None
     try:
-        array = np.array(values, dtype=np.float64)
-    except OverflowError:  # an integer beyond 1e308
-        return None, None
-    return array, np.where(np.isfinite(array), OK, NONFINITE).astype(np.uint8)
+        try:
+            array = np.array(doubles("d", values))
+        except TypeError:
+            absent = np.fromiter((value is MISSING or value is None for value in values), bool, len(values))
+            filled = [0.0 if gone else value for gone, value in zip(absent.tolist(), values, strict=True)]
+            array = np.array(doubles("d", filled))
+    except (TypeError, OverflowError):  # something else, or an integer beyond 1e308
+        return None
+    codes = np.zeros(len(array), dtype=np.uint8)
+    finite = np.isfinite(array)
+    if not finite.all():
+        codes[~finite] = NONFINITE
+        array[~finite] = np.nan
+    if absent is not None:
+        codes[absent] = ABSENT
+        array[absent] = np.nan
+    return array, codes
 
 
 def number(value: Any) -> tuple[float, int]:
