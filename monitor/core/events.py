@@ -88,17 +88,28 @@ class Batch:
         """
         return self.derived("numbers", path, lambda: _numbers(self.raw(path)))
 
+    def types(self, path: str) -> set[type]:
+        """The types of the values as they came."""
+        return self.derived("types", path, lambda: {*map(type, self.raw(path))})
+
     def texts(self, path: str) -> list[str | None]:
-        """Values as text, None where missing; booleans as `true`/`false`, numbers in their shortest form."""
+        """Values as text, None where missing; booleans as `true`/`false`, numbers in their shortest form. Do not write
+        to it."""
+        if self.types(path) == {str}:
+            return self.raw(path)
         return self.derived("texts", path, lambda: [_text(value) for value in self.raw(path)])
 
     def present(self, path: str) -> Bools:
         """True where the event has a value (null is none)."""
-        return self.derived(
-            "present",
-            path,
-            lambda: np.fromiter((v is not MISSING and v is not None for v in self.raw(path)), bool, self.n),
-        )
+        return self.derived("present", path, lambda: self._present(path))
+
+    def _present(self, path: str) -> Bools:
+        if self.types(path).isdisjoint((Missing, type(None))):
+            return np.ones(self.n, dtype=bool)
+        return np.fromiter((v is not MISSING and v is not None for v in self.raw(path)), bool, self.n)
+
+    def distinct_versions(self) -> set[str | None]:
+        return self.derived("distinct_versions", "", lambda: set(self.versions))
 
     def take(self, rows: Sequence[int] | Ints) -> Batch:
         """The same columns for some rows, in the order given."""

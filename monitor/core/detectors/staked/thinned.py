@@ -57,7 +57,9 @@ class CategoryTally:
         while given.n:
             room = (LIMIT - len(self.clock)) * self.thinning.step
             now, given = given.take(slice(0, room)), given.take(slice(room, None))
-            names = [self._code(text) for text in now.value]
+            names: list[Any] = list(map(self.names.get, now.value.tolist()))
+            if None in names:
+                names = [self._code(text) for text in now.value]
             kept = self.thinning.take(Points(now.rows, now.clock, now.at, np.array(names), now.score))
             self.clock, self.at = np.concatenate([self.clock, kept.clock]), np.concatenate([self.at, kept.at])
             self.codes = np.concatenate([self.codes, kept.value.astype(np.int64)])
