@@ -83,7 +83,8 @@ class Shapes:
     def of(self, lines: bytes) -> tuple[str, Typed | None]:
         """The model of the first line, and the shape that lines beginning with it had ("": it cannot be read)."""
         try:
-            model = _HEAD.decode(lines.partition(b"\n")[0]).model
+            end = lines.find(b"\n")
+            model = _HEAD.decode(lines if end < 0 else lines[:end]).model
         except (ValueError, RecursionError):
             return "", None
         return model, self._known.get(model)

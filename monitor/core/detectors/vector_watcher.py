@@ -57,7 +57,7 @@ class VectorWatcher(KeyedWatcher[Any]):
             return []
         matrix: Floats = np.stack([_or_nothing(part) for part in columns], axis=1)
         names = [part.column for part in columns]
-        usable: Bools = np.logical_not(np.isnan(matrix).all(axis=1))
+        usable: Bools = np.logical_or.reduce([part.usable for part in columns])
         return [Part(", ".join(self._detect.columns), (names, matrix), usable)]
 
     def feed(self, entry: Any, key: Key, part: Part, rows: Ints, batch: Batch, clock: Floats) -> list[Edge]:

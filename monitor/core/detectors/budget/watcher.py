@@ -169,7 +169,9 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             inside = rows[low:high]
             if not len(inside) or entry.state == DISABLED:
                 continue
-            points = single(inside, told[inside], at[inside], part.values[inside])
+            first, last = int(inside[0]), int(inside[-1])
+            places = slice(first, last + 1) if last - first == len(inside) - 1 else inside  # most often all of them
+            points = single(inside, told[places], at[places], part.values[places])
             looks, broken = self._guard(entry, points, key, batch, clock)
             found += broken
             if looks is not None and entry.state == WATCHING:
