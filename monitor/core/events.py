@@ -6,6 +6,7 @@ once, when the first rule asks for them, and kept for the rest of the batch.
 
 from __future__ import annotations
 
+from array import array as doubles
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -87,17 +88,28 @@ class Batch:
         """
         return self.derived("numbers", path, lambda: _numbers(self.raw(path)))
 
+    def types(self, path: str) -> set[type]:
+        """The types of the values as they came."""
+        return self.derived("types", path, lambda: {*map(type, self.raw(path))})
+
     def texts(self, path: str) -> list[str | None]:
-        """Values as text, None where missing; booleans as `true`/`false`, numbers in their shortest form."""
+        """Values as text, None where missing; booleans as `true`/`false`, numbers in their shortest form. Do not write
+        to it."""
+        if self.types(path) == {str}:
+            return self.raw(path)
         return self.derived("texts", path, lambda: [_text(value) for value in self.raw(path)])
 
     def present(self, path: str) -> Bools:
         """True where the event has a value (null is none)."""
-        return self.derived(
-            "present",
-            path,
-            lambda: np.fromiter((v is not MISSING and v is not None for v in self.raw(path)), bool, self.n),
-        )
+        return self.derived("present", path, lambda: self._present(path))
+
+    def _present(self, path: str) -> Bools:
+        if self.types(path).isdisjoint((Missing, type(None))):
+            return np.ones(self.n, dtype=bool)
+        return np.fromiter((v is not MISSING and v is not None for v in self.raw(path)), bool, self.n)
+
+    def distinct_versions(self) -> set[str | None]:
+        return self.derived("distinct_versions", "", lambda: set(self.versions))
 
     def take(self, rows: Sequence[int] | Ints) -> Batch:
         """The same columns for some rows, in the order given."""
@@ -118,25 +130,38 @@ class Batch:
 
 
 def _numbers(values: list[Any]) -> tuple[Floats, Codes]:
-    array, codes = _plain_numbers(values)
-    if array is None or codes is None:
-        array = np.empty(len(values), dtype=np.float64)
-        codes = np.zeros(len(values), dtype=np.uint8)
-        for i, value in enumerate(values):
-            array[i], codes[i] = number(value)
+    found = _plain_numbers(values)
+    if found is not None:
+        return found
+    array = np.empty(len(values), dtype=np.float64)
+    codes = np.zeros(len(values), dtype=np.uint8)
+    for i, value in enumerate(values):
+        array[i], codes[i] = number(value)
     array[codes != OK] = np.nan
     return array, codes
 
 
-def _plain_numbers(values: list[Any]) -> tuple[Floats, Codes] | tuple[None, None]:
-    """The fast way, for columns of nothing but floats and machine integers."""
-    if not {*map(type, values)} <= {float, int}:
-        return None, None
+def _plain_numbers(values: list[Any]) -> tuple[Floats, Codes] | None:
+    """The fast way, for columns of nothing but floats, integers, booleans and what is missing."""
+    absent = None
     try:
-        array = np.array(values, dtype=np.float64)
-    except OverflowError:  # an integer beyond 1e308
-        return None, None
-    return array, np.where(np.isfinite(array), OK, NONFINITE).astype(np.uint8)
+        try:
+            array = np.array(doubles("d", values))
+        except TypeError:
+            absent = np.fromiter((value is MISSING or value is None for value in values), bool, len(values))
+            filled = [0.0 if gone else value for gone, value in zip(absent.tolist(), values, strict=True)]
+            array = np.array(doubles("d", filled))
+    except (TypeError, OverflowError):  # something else, or an integer beyond 1e308
+        return None
+    codes = np.zeros(len(array), dtype=np.uint8)
+    finite = np.isfinite(array)
+    if not finite.all():
+        codes[~finite] = NONFINITE
+        array[~finite] = np.nan
+    if absent is not None:
+        codes[absent] = ABSENT
+        array[absent] = np.nan
+    return array, codes
 
 
 def number(value: Any) -> tuple[float, int]:

@@ -31,6 +31,19 @@ class Table:
         piece: Columns = {}
         for prefix, objects in sections:
             self._spread(prefix, objects, piece)
+        self._append(rows, piece)
+
+    def extend_by_columns(self, rows: int, columns: Iterable[tuple[str, list[Any], bool]]) -> None:
+        """Add rows: dotted paths, one value a row, and whether values may be objects or lists."""
+        piece: Columns = {}
+        for path, values, loose in columns:
+            if loose:
+                self._place(path, values, piece)
+            else:
+                piece[path] = values
+        self._append(rows, piece)
+
+    def _append(self, rows: int, piece: Columns) -> None:
         for path, values in piece.items():
             before = self.columns.get(path)
             if before is not None:
@@ -47,20 +60,24 @@ class Table:
 
     def _spread(self, prefix: str, objects: list[dict[str, Any] | None], piece: Columns) -> None:
         for path, values in self._transposed(prefix, objects).items():
-            kinds = set(map(type, values))
-            if dict in kinds:
-                self._spread(path, [value if type(value) is dict else None for value in values], piece)
-                values = [MISSING if type(value) is dict else value for value in values]
-                if all(value is MISSING for value in values):
-                    continue
-            if list in kinds:
-                values = [_vector_or_text(value) if type(value) is list else value for value in values]
-            if path in piece:  # once as a dotted key and once as a nested object, in different rows
-                values = [b if a is MISSING else a for a, b in zip(piece[path], values, strict=True)]
-            elif len(piece) >= limits.COLUMNS:
-                self.left_out.add(path)
-                continue
-            piece[path] = values
+            self._place(path, values, piece)
+
+    def _place(self, path: str, values: list[Any], piece: Columns) -> None:
+        """One column into the piece, its objects and lists spread out."""
+        kinds = set(map(type, values))
+        if dict in kinds:
+            self._spread(path, [value if type(value) is dict else None for value in values], piece)
+            values = [MISSING if type(value) is dict else value for value in values]
+            if all(value is MISSING for value in values):
+                return
+        if list in kinds:
+            values = [_vector_or_text(value) if type(value) is list else value for value in values]
+        if path in piece:  # once as a dotted key and once as a nested object, in different rows
+            values = [b if a is MISSING else a for a, b in zip(piece[path], values, strict=True)]
+        elif len(piece) >= limits.COLUMNS:
+            self.left_out.add(path)
+            return
+        piece[path] = values
 
     def _transposed(self, prefix: str, objects: list[dict[str, Any] | None]) -> Columns:
         empty = objects.count(None)

@@ -17,6 +17,8 @@ from monitor.core.events import Batch, Floats, Ints
 from monitor.formats import limits
 from monitor.formats.columns import Table
 from monitor.formats.envelope import EVENT_SECTIONS, TRUTH_SECTIONS, Event, Truth
+from monitor.formats.typed import Shapes, Typed
+from monitor.formats.typed import columns as typed_columns
 
 _CHUNK_LINES = 1_000
 log = logging.getLogger(__name__)
@@ -50,12 +52,15 @@ class DecodeError(ValueError):
     """Kept lines that this version cannot read back."""
 
 
-def to_batches(records: Sequence[SpoolRecord]) -> list[Batch]:
-    """One batch per model and run of records of the same kind and flags, models in the order of first appearance."""
+def to_batches(records: Sequence[SpoolRecord], shapes: Shapes | None = None) -> list[Batch]:
+    """One batch per model and run of records of the same kind and flags, models in the order of first appearance.
+
+    `shapes` remembers what lines looked like, which saves time and changes nothing.
+    """
     batches: list[Batch] = []
     with _no_collection():
         for (kind, event_time, live), run in groupby(records, _likeness):
-            batches.extend(_run(list(run), kind == "truth", event_time, live))
+            batches.extend(_run(list(run), kind == "truth", event_time, live, shapes))
     return batches
 
 
@@ -75,10 +80,12 @@ def _likeness(record: SpoolRecord) -> tuple[str, bool, bool]:
     return record.kind, record.flags.event_time, record.flags.live
 
 
-def _run(records: Sequence[SpoolRecord], truth: bool, event_time: bool, live: bool) -> list[Batch]:
+def _run(
+    records: Sequence[SpoolRecord], truth: bool, event_time: bool, live: bool, shapes: Shapes | None
+) -> list[Batch]:
     growing: dict[str, _Growing] = {}
     for chunk in _chunks(records):
-        events = _events(chunk, truth)
+        events, shape = _events(chunk, truth, shapes)
         counts = [record.count for record in chunk]
         recorded_at = np.repeat(np.array([record.recorded_at for record in chunk], dtype=np.float64), counts)
         offsets = np.concatenate([np.arange(r.first, r.first + r.count, dtype=np.int64) for r in chunk])
@@ -88,6 +95,7 @@ def _run(records: Sequence[SpoolRecord], truth: bool, event_time: bool, live: bo
                 events if whole else [events[row] for row in rows],
                 offsets if whole else offsets[rows],
                 recorded_at if whole else recorded_at[rows],
+                shape,
             )
     return [part.batch(model, event_time, live) for model, part in growing.items()]
 
@@ -106,25 +114,40 @@ def _chunks(records: Sequence[SpoolRecord]) -> Iterator[list[SpoolRecord]]:
         yield chunk
 
 
-def _events(records: Sequence[SpoolRecord], truth: bool) -> list[Any]:
-    decoder: Any = msgspec.json.Decoder(Truth if truth else Event)
-    where = f"The lines from offset {records[0].first}"
-    try:
-        events: list[Any] = decoder.decode_lines(b"\n".join([record.payload for record in records]))
-    except (ValueError, RecursionError) as problem:  # msgspec's errors are ValueErrors
-        raise DecodeError(f"{where} cannot be read back: {problem}.") from problem
+def _events(records: Sequence[SpoolRecord], truth: bool, shapes: Shapes | None) -> tuple[Sequence[Any], Typed | None]:
+    """The events of some records as structs, and the shape by which they were read if they were read by one."""
+    lines = b"\n".join([record.payload for record in records])
+    model, shape = ("", None) if truth or shapes is None else shapes.of(lines)
+    events: Sequence[Any] | None = None if shape is None else shape.read(lines)
+    if events is None:
+        shape, events = None, _untyped(lines, records[0].first, truth)
+        if shapes is not None and model:
+            shapes.learn(model, events)
     expected = sum(record.count for record in records)
     if len(events) != expected:
+        where = f"The lines from offset {records[0].first}"
         raise DecodeError(f"{where} are {len(events)}, and the spool counted {expected}.")
+    return events, shape
+
+
+def _untyped(lines: bytes, first: int, truth: bool) -> Sequence[Any]:
+    decoder: Any = msgspec.json.Decoder(Truth if truth else Event)
+    try:
+        events: list[Any] = decoder.decode_lines(lines)
+    except (ValueError, RecursionError) as problem:  # msgspec's errors are ValueErrors
+        raise DecodeError(f"The lines from offset {first} cannot be read back: {problem}.") from problem
     return events
 
 
-def _rows_by_model(events: Sequence[Any]) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = {}
-    for row, event in enumerate(events):
-        known = rows.get(event.model)
+def _rows_by_model(events: Sequence[Any]) -> dict[str, Sequence[int]]:
+    models = [event.model for event in events]
+    if models and models.count(models[0]) == len(models):
+        return {models[0]: range(len(models))}
+    rows: dict[str, Any] = {}
+    for row, model in enumerate(models):
+        known = rows.get(model)
         if known is None:
-            rows[event.model] = [row]
+            rows[model] = [row]
         else:
             known.append(row)
     return rows
@@ -143,10 +166,15 @@ class _Growing:
         self._recorded_at: list[Floats] = []
         self._offsets: list[Ints] = []
 
-    def add(self, events: Sequence[Any], offsets: Ints, recorded_at: Floats) -> None:
-        self._table.extend(len(events), [(name, [getattr(event, name) for event in events]) for name in self._sections])
-        self._ids += [id_ if type(id_ := event.id) is str else str(id_) for event in events]
-        self._versions += [None if self._truth else _version(event.version) for event in events]
+    def add(self, events: Sequence[Any], offsets: Ints, recorded_at: Floats, shape: Typed | None) -> None:
+        if shape is None:
+            sections = [(name, [getattr(event, name) for event in events]) for name in self._sections]
+            self._table.extend(len(events), sections)
+        else:
+            found = (part for section in shape.sections for part in typed_columns(section, events))
+            self._table.extend_by_columns(len(events), found)
+        self._ids += _texts([event.id for event in events])
+        self._versions += [None] * len(events) if self._truth else _texts([event.version for event in events])
         self._at.append(_times([event.at for event in events], recorded_at))
         self._recorded_at.append(recorded_at)
         self._offsets.append(offsets)
@@ -188,5 +216,8 @@ def _times(values: list[Any], recorded_at: Floats) -> Floats:
     return np.array(values, dtype=np.float64)
 
 
-def _version(value: str | int | float | None) -> str | None:
-    return value if value is None or type(value) is str else str(value)
+def _texts(values: list[Any]) -> list[Any]:
+    """Ids and versions: numbers as text, None as it is."""
+    if {*map(type, values)} <= {str, type(None)}:
+        return values
+    return [value if value is None or type(value) is str else str(value) for value in values]

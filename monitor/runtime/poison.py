@@ -12,6 +12,7 @@ from monitor.core.rules.model import Book
 from monitor.core.step import Step, observe
 from monitor.core.watcher import Mark
 from monitor.formats.decode import DecodeError, to_batches
+from monitor.formats.typed import Shapes
 from monitor.spool import Record
 
 SINGLY = 64  # events of one step that are told apart; what fails beyond them is set aside in larger parts
@@ -29,10 +30,12 @@ class Poisoned:
     truth: bool = False
 
 
-def decode(records: Sequence[Record], skip: Collection[int] = ()) -> tuple[list[Batch], list[Poisoned]]:
+def decode(
+    records: Sequence[Record], skip: Collection[int] = (), shapes: Shapes | None = None
+) -> tuple[list[Batch], list[Poisoned]]:
     """Records as batches, and the lines that cannot be read back; those at offsets `skip` are not worth a word."""
     try:
-        return to_batches(records), []
+        return to_batches(records, shapes), []
     except DecodeError:
         kept: list[Record] = []
         found: list[Poisoned] = []

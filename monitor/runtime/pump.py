@@ -19,6 +19,7 @@ from monitor.core.rules.model import Book
 from monitor.core.step import Step, mark_from_json, observe
 from monitor.core.view import View
 from monitor.core.watcher import Mark
+from monitor.formats.typed import Shapes
 from monitor.runtime.holes import crossing, refuse_older, until_hole
 from monitor.runtime.marks import NAMED, behind, gap, losses_of, room_left
 from monitor.runtime.pace import AGAIN, RESTARTED, UNWATCHED, Appetite, Done, Holding, Pace, Ticks, boottime
@@ -95,6 +96,7 @@ class Pump:
         self.stop, self.room = stop or threading.Event(), room
         self.pace, self.ticks, self.appetite = Pace(), Ticks(), Appetite()
         self._broken = False  # a failed `observe` left the bank half changed
+        self._shapes = Shapes()  # what lines looked like
         self._wary = False  # the step at hand failed before: its events are tried first
         self._take()
 
@@ -206,7 +208,7 @@ class Pump:
         step = Step(self.partition, self.seq + 1, self.epoch, self.cursor, end, now, book, tuple(marks))
         lines = sum(record.count for record in records if record.kind == "events")
         began = time.monotonic()
-        batches, poisoned = decode(records)
+        batches, poisoned = decode(records, shapes=self._shapes)
         if self._wary:
             poisoned += find_poison(self.bank, step, batches, self.books, self._works)
         step = quarantining(step, poisoned)

@@ -10,6 +10,7 @@ from monitor.core.bank import Bank, Owns
 from monitor.core.rules.model import Book
 from monitor.core.state import StateError
 from monitor.core.step import Step, observe
+from monitor.formats.typed import Shapes
 from monitor.runtime.books import EMPTY, BookRefused
 from monitor.runtime.holes import lost_lines
 from monitor.runtime.marks import losses_of
@@ -88,6 +89,7 @@ class _Replay:
         self.result = Restored(Bank(partition, EMPTY, owns=owns))
         self.books = self._tolerant(books)
         self._told: set[str] = set()  # losses that earlier starts have found and recorded
+        self._shapes = Shapes()
         self._gone: list[tuple[int, int]] = []  # ranges of offsets that the spool no longer has
 
     def run(self) -> Restored:
@@ -159,7 +161,7 @@ class _Replay:
         self._told.update(losses_of(step.marks))
         if here < step.end - step.first - lost_lines(step.marks):
             self._gone.append((step.first, step.end))
-        batches, unreadable = decode(records, left_out(step))
+        batches, unreadable = decode(records, left_out(step), self._shapes)
         bad = unreadable
         if step.seq in self.suspects:
             bad = [*unreadable, *find_poison(self.result.bank, step, batches, self.books, self.progress)]

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from monitor.core.detectors.descriptors import TEXT, _projected
+from monitor.core.detectors.descriptors import TEXT, _projected, describe_text
 from monitor.core.rules.model import ColumnSetting
 
 Make = Callable[..., Any]
@@ -35,7 +38,7 @@ def texts(seed: int, n: int, more: str = "") -> list[str]:
     ],
 )
 def test_what_is_measured_of_a_text(what: str, text: str, value: float) -> None:
-    assert TEXT[what](text) == value
+    assert dict(zip(TEXT, describe_text(text), strict=True))[what] == value
 
 
 def test_projections_depend_on_the_vector_alone_and_bad_ones_are_none() -> None:
@@ -69,3 +72,24 @@ def test_vectors_that_move_are_found(player: Make) -> None:
     found = watched.feed({"inputs.v": vectors(3, 60, 2.0)})
     assert found
     assert all(f.evidence.column.startswith("inputs.v: ") for f in found)
+
+
+TELLING = "iI cantnowm'@.123 ()-+ABDEde89\u00e9\u0130\u0131\u017f\u212a"
+
+
+@given(st.text(TELLING, max_size=40) | st.text(max_size=40))
+def test_what_is_skipped_for_speed_would_have_found_nothing(text: str) -> None:
+    """The same measures, each by its whole expression."""
+    words = re.findall(r"\w+", text.lower())
+    refusal = (
+        r"\b(i (?:can(?:no|')t|am (?:not able|unable)|'m (?:not able|unable|sorry)|won't)|as an ai|i must decline)\b"
+    )
+    personal = r"[\w.+-]{1,64}@[\w-]{1,64}\.\w{2,10}|\+?\d[\d ()-]{8,16}\d|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b"
+    assert describe_text(text) == (
+        len(text),
+        len(re.findall(r"\w+", text)),
+        sum(c > "\x7f" for c in text) / max(len(text), 1),
+        1 - len(set(words)) / len(words) if words else 0.0,
+        re.search(refusal, text, re.I) is not None,
+        re.search(personal, text) is not None,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -23,26 +22,35 @@ _WORD = re.compile(r"\w+")
 _REFUSAL = re.compile(
     r"\b(i (?:can(?:no|')t|am (?:not able|unable)|'m (?:not able|unable|sorry)|won't)|as an ai|i must decline)\b", re.I
 )
-_PERSONAL = re.compile(
-    r"[\w.+-]{1,64}@[\w-]{1,64}\.\w{2,10}"  # mail addresses
-    r"|\+?\d[\d ()-]{8,16}\d"  # telephone, card and account numbers
-    r"|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b"  # IBAN
-)
+_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.\w{2,10}")
+_NUMBER = re.compile(r"\d[\d ()-]{8,16}\d")  # telephone, card and account numbers
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b")
+TEXT = ("length", "words", "non-ASCII share", "repetition", "refusal", "personal data")
 
 
-def _repetition(text: str) -> float:
-    words = _WORD.findall(text.lower())
-    return 1 - len(set(words)) / len(words) if words else 0.0
+def describe_text(text: str) -> tuple[float, ...]:
+    """What is watched of one text, in the order of `TEXT`. Expressions that cost much are tried only where a text has
+    what all that they find must have."""
+    start = text[:LONGEST]
+    plain, lower = start.isascii(), start.lower()
+    words = _WORD.findall(lower)
+    count = len(words) if plain else len(_WORD.findall(start))
+    foreign = 0.0 if plain else (len(start) - len(start.encode("ascii", "ignore"))) / len(start)
+    refuses = (not plain or "i " in lower or "as an ai" in lower) and _REFUSAL.search(start) is not None
+    return (
+        float(len(text)),
+        float(count),
+        foreign,
+        1 - len(set(words)) / len(words) if words else 0.0,
+        float(refuses),
+        float(_is_personal(start, lower)),
+    )
 
 
-TEXT: Mapping[str, Callable[[str], float]] = {
-    "length": lambda text: float(len(text)),
-    "words": lambda text: float(len(_WORD.findall(text[:LONGEST]))),
-    "non-ASCII share": lambda text: sum(c > "\x7f" for c in text[:LONGEST]) / max(len(text[:LONGEST]), 1),
-    "repetition": lambda text: _repetition(text[:LONGEST]),
-    "refusal": lambda text: float(_REFUSAL.search(text[:LONGEST]) is not None),
-    "personal data": lambda text: float(_PERSONAL.search(text[:LONGEST]) is not None),
-}
+def _is_personal(text: str, lower: str) -> bool:
+    if "@" in text and _MAIL.search(text) is not None:
+        return True
+    return _NUMBER.search(text) is not None or (text != lower and _IBAN.search(text) is not None)
 
 
 def descriptor_parts(paths: tuple[str, ...], columns: Columns, batch: Batch) -> list[Part]:
@@ -59,8 +67,8 @@ def descriptor_parts(paths: tuple[str, ...], columns: Columns, batch: Batch) -> 
 
 
 def _of_texts(path: str, batch: Batch) -> dict[str, Floats]:
-    texts = [text or "" for text in batch.texts(path)]
-    return {what: np.fromiter(map(measure, texts), np.float64, batch.n) for what, measure in TEXT.items()}
+    found = batch.derived("descriptors", path, lambda: [describe_text(text or "") for text in batch.texts(path)])
+    return {what: np.array(values) for what, values in zip(TEXT, zip(*found, strict=True), strict=True)}
 
 
 def _of_vectors(path: str, batch: Batch) -> dict[str, Floats]:

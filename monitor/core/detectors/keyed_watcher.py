@@ -28,6 +28,17 @@ class Part:
     usable: Bools
 
 
+def usable_rows(rows: Ints, usable: Bools) -> Ints:
+    """Those of some ascending rows that count. Most often that is all rows of a batch."""
+    here = usable if len(rows) == len(usable) else usable[rows]
+    return rows if here.all() else rows[here]
+
+
+def values_of(part: Part, rows: Ints) -> Any:
+    """The values of some ascending rows; do not write to them."""
+    return part.values if len(rows) == len(part.usable) else part.values[rows]
+
+
 class KeyedWatcher(Generic[E]):
     """`Watcher` of edges with one entry per version, segment and column; an entry that has reported latches.
 
@@ -73,7 +84,7 @@ class KeyedWatcher(Generic[E]):
         found: list[Edge] = []
         todo: list[tuple[Key, Part, Ints]] = []
         for part in parts:
-            rows = route.rows[part.usable[route.rows]]
+            rows = usable_rows(route.rows, part.usable)
             if len(rows):
                 todo.append(((route.version, route.segment, part.column), part, rows))
         told = self._entries.admit((int(rows[0]), key) for key, _, rows in todo)

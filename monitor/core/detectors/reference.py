@@ -54,10 +54,12 @@ class Reference:
 
     def place(self, names: list[str], rows: Matrix) -> Matrix:
         """Raw rows in the model's columns, NaN where there is no value; keeps count of what is missing or new."""
-        placed = self._place(names, rows)
+        placed = rows if names == self.names else self._place(names, rows)
         self.strangers = sorted({*self.strangers, *names} - set(self.names))[:WIDEST]
-        if len(placed):
-            there = ~np.isnan(placed)
+        there = ~np.isnan(placed)
+        if there.all():
+            self.missing = np.zeros_like(self.missing) if len(placed) else self.missing
+        else:
             last = len(placed) - 1 - np.argmax(there[::-1], axis=0)
             self.missing = np.where(there.any(axis=0), len(placed) - 1 - last, self.missing + len(placed))
         return placed
@@ -68,7 +70,8 @@ class Reference:
 
     def standard(self, placed: Matrix) -> Matrix:
         """Placed rows in standard deviations; what has no value is put at the middle of its column."""
-        return standardise(np.where(np.isnan(placed), self.middle, placed), self.centre, self.width)
+        gone = np.isnan(placed)
+        return standardise(np.where(gone, self.middle, placed) if gone.any() else placed, self.centre, self.width)
 
     def note(self) -> str:
         """What the reference does not cover, in words; empty if nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,16 @@ class Routes:
         if self.on_version == "keep":
             yield from self._group(None, codes, 0, batch.n)
             return
+        distinct = {version or "" for version in batch.distinct_versions()}
+        known = self.versions.keys() >= distinct
+        if known and len(distinct) == 1 and self.on_version == "compare":  # the usual case, without a step a row
+            (name,) = distinct
+            self.versions[name] = int(batch.offsets[-1])
+            for route in self._group(None, codes, 0, batch.n):
+                yield replace(route, version=name)
+            return
         names = [version or "" for version in batch.versions]
         start = 0
-        known = self.versions.keys() >= set(names)
         while True:
             news = batch.n if known else self._next_news(names, start)
             yield from self._piece(names, codes, start, news, batch)
@@ -87,6 +94,9 @@ class Routes:
         if start == stop:
             return
         label = codes[start:stop]
+        if (names is None or len(set(names[start:stop])) == 1) and not label.any():
+            yield Route("" if names is None else names[start], self.segments.names[0], np.arange(start, stop))
+            return
         if names is not None and len(distinct := set(names[start:stop])) > 1:
             number = {name: i for i, name in enumerate(sorted(distinct))}
             label = label + np.array([number[name] for name in names[start:stop]]) * len(self.segments.names)

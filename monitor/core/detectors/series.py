@@ -230,9 +230,10 @@ class Series:
         done = (len(self._pending) // BLOCK - 1) * BLOCK
         if done <= 0:
             return
-        units = self._units(self._pending[:done])
-        for start in range(0, done, BLOCK):
-            self._sums = self._sums.plus(moments(units[start : start + BLOCK]))
+        units = self._units(self._pending[:done]).reshape(-1, BLOCK)
+        totals, squares = units.sum(axis=1), (units * units).sum(axis=1)  # of each as `moments` has them
+        for total, square in zip(totals.tolist(), squares.tolist(), strict=True):
+            self._sums = self._sums.plus(Moments(BLOCK, total, square))
         self._pending = self._pending[done:]
 
     def _unit(self) -> tuple[float, float]:

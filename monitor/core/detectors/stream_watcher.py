@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.core.detectors.base import ScalarDetector
 from monitor.core.detectors.keyed import Key, Keyed
-from monitor.core.detectors.keyed_watcher import Edge, KeyedWatcher, Part
+from monitor.core.detectors.keyed_watcher import Edge, KeyedWatcher, Part, values_of
 from monitor.core.detectors.report import finding, in_segment
 from monitor.core.detectors.series import Change, Series, Settings
 from monitor.core.events import Batch, Floats, Ints
@@ -45,7 +45,7 @@ class StreamWatcher(KeyedWatcher[Series]):
         return self._plan.parts(batch)
 
     def feed(self, entry: Series, key: Key, part: Part, rows: Ints, batch: Batch, clock: Floats) -> list[Edge]:
-        hit = entry.feed(part.values[rows])
+        hit = entry.feed(values_of(part, rows))
         if hit is None:
             return []
         row = int(rows[hit[0]])

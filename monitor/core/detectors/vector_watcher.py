@@ -22,7 +22,7 @@ from monitor.core.detectors.report import finding, in_segment
 from monitor.core.detectors.series import Series, Settings
 from monitor.core.detectors.shift import least_effect
 from monitor.core.detectors.vector_methods import WORDS, fitter
-from monitor.core.events import Batch, Floats, Ints
+from monitor.core.events import Batch, Bools, Floats, Ints
 from monitor.core.findings import Evidence
 from monitor.core.rules.model import Detect, Rule
 
@@ -55,15 +55,15 @@ class VectorWatcher(KeyedWatcher[Any]):
         columns = number_parts(self._detect.columns, self._columns, batch)
         if not columns:
             return []
-        matrix = np.stack([np.where(part.usable, part.values, np.nan) for part in columns], axis=1)
+        matrix: Floats = np.stack([_or_nothing(part) for part in columns], axis=1)
         names = [part.column for part in columns]
-        usable = ~np.isnan(matrix).all(axis=1)
+        usable: Bools = np.logical_or.reduce([part.usable for part in columns])
         return [Part(", ".join(self._detect.columns), (names, matrix), usable)]
 
     def feed(self, entry: Any, key: Key, part: Part, rows: Ints, batch: Batch, clock: Floats) -> list[Edge]:
         names, matrix = cast(tuple[list[str], Any], part.values)
         if isinstance(entry, Anomaly):
-            rise = entry.feed(names, matrix[rows])
+            rise = entry.feed(names, matrix if len(rows) == len(matrix) else matrix[rows])
             return [] if rise is None else [self._anomaly(rise, key, int(rows[rise.index]), batch, clock)]
         found = entry.feed(names, matrix[rows], clock[rows])
         return [self._outlier(outlier, key, int(rows[outlier.index]), batch, clock) for outlier in found]
@@ -116,6 +116,12 @@ class VectorWatcher(KeyedWatcher[Any]):
 
 def vector_watcher(rule: Rule, detect: Detect, columns: Columns, form: str) -> VectorWatcher:
     return VectorWatcher(rule, detect, columns, form)
+
+
+def _or_nothing(part: Part) -> Floats:
+    """The values of a column, NaN where they do not count."""
+    values: Floats = part.values if part.usable.all() else np.where(part.usable, part.values, np.nan)
+    return values
 
 
 def _sentence(text: str, key: Key) -> str:

@@ -68,6 +68,16 @@ def same_text(a: TextCode, b: TextCode) -> TruthCode:
     return run
 
 
+def same_as(text: TextCode, literal: str) -> TruthCode:
+    """Whether a text is this one; unknown where there is none."""
+
+    def run(frame: Frame) -> Truths:
+        values, known = text(frame)
+        return _where(np.fromiter(map(literal.__eq__, values.tolist()), bool, frame.n), known)
+
+    return run
+
+
 def text_test(text: TextCode, test: Callable[[str], bool]) -> TruthCode:
     """A test of each text."""
 

@@ -82,11 +82,19 @@ class Frame:
         return np.where(known, sizes, np.nan), known
 
     def _texts(self, path: str) -> Texts:
-        return self.batch.derived("rule_texts", path, lambda: as_texts(self.batch.raw(path)))
+        values, plain = self.batch.raw(path), self.batch.types(path) == {str}
+        return self.batch.derived("rule_texts", path, lambda: all_texts(values) if plain else as_texts(values))
 
     def _each(self, what: str, path: str, function: Callable[[Any], float]) -> Floats:
         raw = self.batch.raw(path)
         return self.batch.derived(what, path, lambda: np.fromiter(map(function, raw), np.float64, self.n))
+
+
+def all_texts(values: list[Any]) -> Texts:
+    """Values that are all texts."""
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = values
+    return texts, np.ones(len(values), dtype=bool)
 
 
 def as_texts(values: list[Any]) -> Texts:

@@ -97,6 +97,8 @@ class Lowering:
             path = self.path(column)
             return (lambda frame: frame.flags(path)) if is_true(flag) else arrays.negate(lambda f: f.flags(path))
         if set(kinds) <= {"text", "column"}:
+            if isinstance(right, ast.Constant):
+                return arrays.same_as(self.text(left), self.kinds.literal_text(right))
             return arrays.same_text(self.text(left), self.text(right))
         words = " with ".join(WORDS[kind] for kind in kinds)
         raise self.tree.error(left, f"This compares {words}, which is never known.", "Compare values of one kind.")

@@ -21,7 +21,7 @@ class Versions:
 
     def note(self, batch: Batch) -> Ints:
         """The number of each row's version, rising with first appearance; -1 where the event names none."""
-        distinct = batch.derived("distinct_versions", "", lambda: set(batch.versions))
+        distinct = batch.distinct_versions()
         if len(distinct) == 1:
             return np.full(batch.n, self._number(next(iter(distinct))), dtype=np.int64)
         return np.array([self._number(version) for version in batch.versions], dtype=np.int64)

@@ -54,9 +54,9 @@ class Collector:
     def _add_values(self, given: Points) -> Points:
         room = (LIMIT - self.points.n) * self._thin
         now, later = given.take(slice(0, room)), given.take(slice(room, None))
-        kept = np.flatnonzero((self.seen + np.arange(now.n)) % self._thin == 0)
+        kept = now.take(slice(-self.seen % self._thin, None, self._thin))
         self.seen += now.n
-        self.points = join([self.points, now.take(kept)])
+        self.points = join([self.points, kept]) if kept.n else self.points
         if self.points.n >= LIMIT:
             self._full()
         return later

@@ -21,7 +21,7 @@ from monitor.core.detectors.budget.words import describe_armed
 from monitor.core.detectors.forms import readable
 from monitor.core.detectors.inputs import not_numbers, number_parts
 from monitor.core.detectors.keyed import Key, Keyed
-from monitor.core.detectors.keyed_watcher import Edge, KeyedWatcher, Part
+from monitor.core.detectors.keyed_watcher import Edge, KeyedWatcher, Part, usable_rows
 from monitor.core.detectors.methods import TOLERANCE
 from monitor.core.detectors.report import trouble
 from monitor.core.detectors.routing import Route
@@ -119,7 +119,7 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
         streams: list[tuple[Key, Part, Ints]] = []
         for route in routes:
             for part in parts:
-                rows = route.rows[part.usable[route.rows]]
+                rows = usable_rows(route.rows, part.usable)
                 if len(rows):
                     streams.append(((route.version, route.segment, part.column), part, rows))
         found: list[Edge] = []
@@ -169,7 +169,9 @@ class BudgetWatcher(KeyedWatcher[BudgetSeries]):
             inside = rows[low:high]
             if not len(inside) or entry.state == DISABLED:
                 continue
-            points = single(inside, told[inside], at[inside], part.values[inside])
+            first, last = int(inside[0]), int(inside[-1])
+            places = slice(first, last + 1) if last - first == len(inside) - 1 else inside  # most often all of them
+            points = single(inside, told[places], at[places], part.values[places])
             looks, broken = self._guard(entry, points, key, batch, clock)
             found += broken
             if looks is not None and entry.state == WATCHING:

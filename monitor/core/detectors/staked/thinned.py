@@ -23,9 +23,9 @@ class Thinning:
         self.step, self.seen = step, seen
 
     def take(self, given: Points) -> Points:
-        kept = np.flatnonzero((self.seen + np.arange(given.n)) % self.step == 0)
+        kept = given.take(slice(-self.seen % self.step, None, self.step))
         self.seen += given.n
-        return given if self.step == 1 else given.take(kept)
+        return kept
 
     def save(self) -> Any:
         return [self.step, self.seen]
@@ -57,7 +57,9 @@ class CategoryTally:
         while given.n:
             room = (LIMIT - len(self.clock)) * self.thinning.step
             now, given = given.take(slice(0, room)), given.take(slice(room, None))
-            names = [self._code(text) for text in now.value]
+            names: list[Any] = list(map(self.names.get, now.value.tolist()))
+            if None in names:
+                names = [self._code(text) for text in now.value]
             kept = self.thinning.take(Points(now.rows, now.clock, now.at, np.array(names), now.score))
             self.clock, self.at = np.concatenate([self.clock, kept.clock]), np.concatenate([self.at, kept.at])
             self.codes = np.concatenate([self.codes, kept.value.astype(np.int64)])
