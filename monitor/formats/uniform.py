@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from monitor.formats import limits
@@ -63,7 +64,7 @@ class Uniform:
             events = decoder.decode_lines(text)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             return None
-        if len(events) != text.count(b"\n") + 1 or text.count(b"{") != len(events) * (1 + len(sections)):
+        if len(events) != _count(text, b"\n") + 1 or _count(text, b"{") != len(events) * (1 + len(sections)):
             return None  # an event over several lines; a brace in a text, or a section twice in one event
         if self._versioned and not all(map(good_version, {event.version for event in events})):
             return None
@@ -96,6 +97,11 @@ def _good_ids(ids: list[Any]) -> list[str] | None:
     if min(lengths) < 1 or max(lengths) > limits.NAME or not together.isprintable():
         return None
     return None if " " in together and any(map(str.isspace, ids)) else ids
+
+
+def _count(text: bytes, byte: bytes) -> int:
+    """As `bytes.count`, which takes ten times as long where there are many."""
+    return int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == byte[0]))
 
 
 def _short(text: bytes) -> bool:

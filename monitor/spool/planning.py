@@ -13,6 +13,7 @@ from monitor.spool.model import Lines, Post, Receipt, Record
 from monitor.spool.recent import Hashes
 
 RECORD_LINES = 2_000
+RECORD_ALONE = 500  # lines of a post that make a record of their own: copying them together costs, and gains nothing
 RECORD_BYTES = 4 << 20
 
 Producers = dict[str, tuple[int, bytes]]  # producer -> sequence and digest of its last post
@@ -55,13 +56,14 @@ def pack(plans: Sequence[Plan], partition: int, first: int, at: float) -> Iterat
 def _texts(parts: Sequence[Sequence[bytes]]) -> Iterator[tuple[int, bytes]]:
     """The lines of all parts in order, as texts of so many lines each. A part is cut only where it is too large."""
     together: list[bytes] = []
-    count = size = 0
+    count = size = last = 0
     for lines, text in (piece for part in parts for piece in _pieces(part)):
-        if count and (count + lines > RECORD_LINES or size + len(text) > RECORD_BYTES):
+        full = count + lines > RECORD_LINES or size + len(text) > RECORD_BYTES
+        if count and (full or max(lines, last) >= RECORD_ALONE):
             yield count, b"\n".join(together)
             together, count, size = [], 0, 0
         together.append(text)
-        count, size = count + lines, size + len(text)
+        count, size, last = count + lines, size + len(text), lines
     yield count, b"\n".join(together)
 
 
@@ -102,7 +104,8 @@ def _leave_out_known_ids(plans: list[Plan], known: Callable[[Hashes], npt.NDArra
         return
     together = np.concatenate([item.hashes for item in plans])
     fresh = ~known(together)
-    if len(together) > 1:
+    in_order = np.sort(together)
+    if (in_order[1:] == in_order[:-1]).any():
         first_of_each = np.zeros(len(together), dtype=np.bool_)
         first_of_each[np.unique(together, return_index=True)[1]] = True
         fresh &= first_of_each
