@@ -14,7 +14,8 @@ from monitor.formats import limits
 from monitor.formats.careful import Refused, check
 from monitor.formats.envelope import EVENT_SECTIONS, TRUTH_SECTIONS, Event, Truth
 from monitor.formats.secrets import Secrets
-from monitor.formats.split import split
+from monitor.formats.split import split, whole
+from monitor.formats.uniform import Uniform
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +25,20 @@ _REMEMBERED_KEYS = 200_000
 
 @dataclass(slots=True)
 class Checked:
-    """The good lines, with the model and the id of each, and for each bad one its number and a sentence."""
+    """The good lines, with the model and the id of each, and for each bad one its number and a sentence.
 
-    lines: list[bytes] = field(default_factory=list)
+    `text` has the lines as they came where all of them are kept as they came, of one model.
+    """
+
     models: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    text: bytes | None = None
+    apart: list[bytes] = field(default_factory=list)  # else
+
+    @property
+    def lines(self) -> list[bytes]:
+        return self.apart if self.text is None else self.text.split(b"\n")
 
 
 class Checker:
@@ -38,6 +47,8 @@ class Checker:
     Most lines go the quick way: typed decoding, then one look-up of the event's shape (model, version and keys). A
     shape says whether all names are fine and nothing in it is secret, and how many opening braces a line of it has
     when nothing is nested and no key is repeated. Whatever leaves a doubt goes the careful way.
+
+    A body of several lines that are all alike in model and sections is read as a whole (`uniform`).
     """
 
     def __init__(self, kind: Literal["events", "truth"], secrets: Secrets) -> None:
@@ -47,11 +58,32 @@ class Checker:
         self._decode = decoder.decode
         self._shape: Callable[[Any], tuple[Any, ...]] = _event_shape if kind == "events" else _truth_shape
         self._sections = EVENT_SECTIONS if kind == "events" else TRUTH_SECTIONS
+        self._uniform = Uniform(versioned=kind == "events")
         self._braces: dict[Any, int] = {}
         self._keys = 0
 
     def check(self, body: bytes) -> Checked:
         """Raises `split.Unreadable` if the body has no lines to speak of."""
+        return self._whole(body) or self._each(body)
+
+    def _whole(self, body: bytes) -> Checked | None:
+        """The body read at once, or None if its lines must be looked at one by one."""
+        text = whole(body)
+        end = text.find(b"\n")
+        if end < 0:
+            return None
+        try:
+            first = self._decode(text[:end])
+        except (ValueError, RecursionError):
+            return None
+        shape = self._shape(first)
+        if self._braces_of(shape) == _DOUBTFUL:
+            return None
+        present = tuple([name for name, keys in zip(self._sections, shape[2:], strict=True) if keys is not None])
+        ids = self._uniform.read(text, first.model, present, _good_version)
+        return None if ids is None else Checked([first.model] * len(ids), ids, text=text)
+
+    def _each(self, body: bytes) -> Checked:
         checked = Checked()
         plain = b"[" not in body and b"\\" not in body  # one look at all lines costs a tenth of a look at each
         for number, line in split(body):
@@ -67,7 +99,7 @@ class Checker:
                 continue
             checked.models.append(model)
             checked.ids.append(id_)
-            checked.lines.append(kept)
+            checked.apart.append(kept)
         return checked
 
     def _quick(self, line: bytes, plain: bool = False) -> tuple[str, str, bytes] | None:
@@ -76,10 +108,7 @@ class Checker:
             event = self._decode(line)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             return None
-        shape = self._shape(event)
-        braces = self._braces.get(shape)
-        if braces is None:
-            braces = self._learn(shape)
+        braces = self._braces_of(self._shape(event))
         id_ = event.id
         if type(id_) is not str:
             id_ = str(id_)
@@ -99,19 +128,26 @@ class Checker:
             return None
         return event.model, id_, line
 
+    def _braces_of(self, shape: Any) -> int:
+        braces = self._braces.get(shape)
+        return self._learn(shape) if braces is None else braces
+
     def _learn(self, shape: Any) -> int:
         model, version, *sections = shape
         size = sum(len(keys) for keys in sections if keys)
         if self._keys + size + 1 > _REMEMBERED_KEYS:
             self._braces.clear()
+            self._uniform.forget()
             self._keys = 0
         self._keys += size + 1
-        good = _good_name(model) and (version is None or _good_name(str(version))) and size <= limits.COLUMNS
+        good = _good_name(model) and _good_version(version) and size <= limits.COLUMNS
         good = good and any(keys is not None for keys in (sections[:2] if self._kind == "events" else sections))
         for name, keys in zip(self._sections, sections, strict=True):
             good = good and all(self._good_column(model, name, key) for key in keys or ())
-        present = sum(keys is not None for keys in sections)
-        self._braces[shape] = 1 + present if good else _DOUBTFUL
+        present = {name: keys for name, keys in zip(self._sections, sections, strict=True) if keys is not None}
+        self._braces[shape] = 1 + len(present) if good else _DOUBTFUL
+        if good:
+            self._uniform.learn(model, present)
         return self._braces[shape]
 
     def _good_column(self, model: str, section: str, key: str) -> bool:
@@ -161,6 +197,10 @@ def _ours(fault: Exception) -> str:
     place = extract_tb(fault.__traceback__)[-1]
     log.error("A line could not be checked: %s in %s, line %s.", type(fault).__name__, place.name, place.lineno)
     return f"The line could not be checked, for a reason that is ours ({type(fault).__name__}): please report it."
+
+
+def _good_version(version: str | int | float | None) -> bool:
+    return version is None or _good_name(str(version))
 
 
 def _good_name(name: str) -> bool:

@@ -27,6 +27,12 @@ def split(body: bytes) -> list[tuple[int, bytes]]:
     return [(number, line) for number, raw in enumerate(body.split(b"\n"), 1) if (line := raw.strip())]
 
 
+def whole(body: bytes) -> bytes:
+    """The body without what surrounds it, if it may be NDJSON: line ends of another system are made ours."""
+    text = body.removeprefix(_BOM).strip()
+    return text.replace(b"\r\n", b"\n") if b"\r" in text else text
+
+
 def _is_one_object(body: bytes) -> bool:
     first = body.lstrip().split(b"\n", 1)[0]
     return not _decodes(first) and _decodes(body)

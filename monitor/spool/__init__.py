@@ -1,7 +1,7 @@
 """Durable append by partition, read after an offset, retention."""
 
 from monitor.spool.errors import SpoolBusy, SpoolDamaged, SpoolError, SpoolFull, SpoolUnusable
-from monitor.spool.model import Flags, Oldest, Post, Receipt, Record, Totals, id_hash, partition_of
+from monitor.spool.model import Flags, Lines, Oldest, Post, Receipt, Record, Totals, id_hash, id_hashes, partition_of
 from monitor.spool.repair import move_up, set_aside
 from monitor.spool.retention import Retention
 from monitor.spool.spool import Options, Spool
@@ -10,6 +10,7 @@ from monitor.spool.writing import Limits
 __all__ = [
     "Flags",
     "Limits",
+    "Lines",
     "Oldest",
     "Options",
     "Post",
@@ -24,6 +25,7 @@ __all__ = [
     "SpoolUnusable",
     "Totals",
     "id_hash",
+    "id_hashes",
     "move_up",
     "partition_of",
     "set_aside",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, overload
 
 Kind = Literal["events", "truth"]
 KINDS: tuple[Kind, ...] = ("events", "truth")
@@ -32,18 +32,45 @@ class Flags(NamedTuple):
 LIVE: Final = Flags()
 
 
+class Lines(Sequence[bytes]):
+    """Lines that are one text, NDJSON without a last line end: split only where they are wanted one by one."""
+
+    def __init__(self, text: bytes, count: int) -> None:
+        self.text, self._count = text, count
+        self._apart: list[bytes] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.apart)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        return self.apart[index]
+
+    @property
+    def apart(self) -> list[bytes]:
+        if self._apart is None:
+            self._apart = self.text.split(b"\n")
+        return self._apart
+
+
 @dataclass(slots=True)
 class Post:
     """What one post brought for one partition: checked lines without line ends, and how many were rejected.
 
-    `hashes` has one `id_hash` per line for events and is empty for truth. `sequence` numbers the posts of
-    `producer`, rising; `digest` is a fingerprint of the body, so that a number used twice for different bodies is
-    noticed.
+    `hashes` has one `id_hash` per line for events, one by one or as one, and is empty for truth. `sequence` numbers
+    the posts of `producer`, rising; `digest` is a fingerprint of the body, so that a number used twice for different
+    bodies is noticed.
     """
 
     kind: Kind
     lines: Sequence[bytes]
-    hashes: Sequence[bytes] = ()
+    hashes: Sequence[bytes] | bytes = b""
     partition: int = 0
     flags: Flags = LIVE
     rejected: int = 0
@@ -121,6 +148,12 @@ class Place(NamedTuple):
 def id_hash(model: str, id_: str) -> bytes:
     """Eight bytes that stand for one event id of one model."""
     return blake2b(f"{model}\0{id_}".encode(), digest_size=8).digest()
+
+
+def id_hashes(models: Sequence[str], ids: Sequence[str]) -> bytes:
+    """`id_hash` of each, one behind the other."""
+    texts = zip(models, ids, strict=True)
+    return b"".join([blake2b(f"{model}\0{id_}".encode(), digest_size=8).digest() for model, id_ in texts])
 
 
 def partition_of(model: str, partitions: int) -> int:

@@ -9,10 +9,11 @@ from itertools import compress, groupby
 import numpy as np
 import numpy.typing as npt
 
-from monitor.spool.model import Post, Receipt, Record
+from monitor.spool.model import Lines, Post, Receipt, Record
 from monitor.spool.recent import Hashes
 
 RECORD_LINES = 2_000
+RECORD_ALONE = 500  # lines of a post that make a record of their own: copying them together costs, and gains nothing
 RECORD_BYTES = 4 << 20
 
 Producers = dict[str, tuple[int, bytes]]  # producer -> sequence and digest of its last post
@@ -44,12 +45,35 @@ def pack(plans: Sequence[Plan], partition: int, first: int, at: float) -> Iterat
     """The new lines in order as records of one kind and flags, bounded in lines and bytes, with their hashes."""
     for (kind, flags), run in groupby((p for p in plans if p.lines), lambda p: (p.post.kind, p.post.flags)):
         same = list(run)
-        lines = [line for item in same for line in item.lines]
         hashes = np.concatenate([item.hashes for item in same]).astype("<u8").tobytes()
-        for start, end in _cuts(lines):
-            record = Record(partition, first, end - start, kind, at, flags, b"\n".join(lines[start:end]))
-            yield record, hashes[8 * start : 8 * end]
-            first = record.end
+        start = 0
+        for count, text in _texts([item.lines for item in same]):
+            record = Record(partition, first, count, kind, at, flags, text)
+            yield record, hashes[8 * start : 8 * (start + count)]
+            start, first = start + count, record.end
+
+
+def _texts(parts: Sequence[Sequence[bytes]]) -> Iterator[tuple[int, bytes]]:
+    """The lines of all parts in order, as texts of so many lines each. A part is cut only where it is too large."""
+    together: list[bytes] = []
+    count = size = last = 0
+    for lines, text in (piece for part in parts for piece in _pieces(part)):
+        full = count + lines > RECORD_LINES or size + len(text) > RECORD_BYTES
+        if count and (full or max(lines, last) >= RECORD_ALONE):
+            yield count, b"\n".join(together)
+            together, count, size = [], 0, 0
+        together.append(text)
+        count, size, last = count + lines, size + len(text), lines
+    yield count, b"\n".join(together)
+
+
+def _pieces(part: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    if isinstance(part, Lines) and len(part) <= RECORD_LINES and len(part.text) <= RECORD_BYTES:
+        yield len(part), part.text
+        return
+    lines = list(part)
+    for start, end in _cuts(lines):
+        yield end - start, b"\n".join(lines[start:end])
 
 
 def _cuts(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
@@ -64,7 +88,8 @@ def _cuts(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 
 def _by_number(post: Post, last: tuple[int, bytes] | None, moved: Producers) -> Plan:
     """Take the whole post, or none of it if its producer has sent this number before."""
-    hashes = np.frombuffer(b"".join(post.hashes), dtype="<u8").astype(np.uint64)
+    joined = post.hashes if isinstance(post.hashes, bytes) else b"".join(post.hashes)
+    hashes = np.frombuffer(joined, dtype="<u8").astype(np.uint64)
     if post.producer is None:
         return Plan(post, post.lines, hashes, Receipt(len(post.lines), 0))
     if last is None or post.sequence > last[0]:
@@ -79,7 +104,8 @@ def _leave_out_known_ids(plans: list[Plan], known: Callable[[Hashes], npt.NDArra
         return
     together = np.concatenate([item.hashes for item in plans])
     fresh = ~known(together)
-    if len(together) > 1:
+    in_order = np.sort(together)
+    if (in_order[1:] == in_order[:-1]).any():
         first_of_each = np.zeros(len(together), dtype=np.bool_)
         first_of_each[np.unique(together, return_index=True)[1]] = True
         fresh &= first_of_each

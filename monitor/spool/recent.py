@@ -61,7 +61,7 @@ class RecentIds:
 
 def _without_zero(hashes: Hashes) -> Hashes:
     """Zero marks an empty slot, so the one hash that is zero is taken for its neighbour."""
-    return np.where(hashes == 0, np.uint64(1), hashes)
+    return hashes if hashes.all() else np.where(hashes == 0, np.uint64(1), hashes)
 
 
 def _find(table: Hashes, hashes: Hashes, found: npt.NDArray[np.bool_]) -> None:

@@ -6,7 +6,7 @@ Raw ASGI: at a post of one event the framework would cost more than everything e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ import msgspec
 from monitor.formats.native import Checked, Checker
 from monitor.formats.secrets import Secrets
 from monitor.formats.split import Unreadable
-from monitor.spool import Flags, Post, Spool, Totals, id_hash, partition_of
+from monitor.spool import Flags, Lines, Post, Spool, Totals, id_hashes, partition_of
 from monitor.web import intake_body
 from monitor.web.intake_backlog import Backlog
 from monitor.web.intake_body import Caps, GoneError, Receive
@@ -207,7 +207,7 @@ class Intake:
             digest = blake2b(text, digest_size=16).digest()
             for post in posts:
                 post.producer, post.sequence, post.digest = number.producer, number.sequence, digest
-        return _Prepared(posts, checked.rejected, sum(map(len, checked.lines)))
+        return _Prepared(posts, checked.rejected, len(text))
 
 
 class Door:
@@ -261,12 +261,25 @@ class _Checkers:
 
 def _posts(kind: Kind, checked: Checked, partitions: int, flags: Flags) -> list[Post]:
     """One for partition 0, which counts the rejected lines, and one for every other partition with lines."""
-    hashes = list(map(id_hash, checked.models, checked.ids)) if kind == "events" else []
+    hashes = id_hashes(checked.models, checked.ids) if kind == "events" else b""
+    lines = checked.apart if checked.text is None else Lines(checked.text, len(checked.ids))
     if partitions == 1:
-        return [Post(kind, checked.lines, hashes, 0, flags)]
-    posts: dict[int, tuple[list[bytes], list[bytes]]] = {0: ([], [])}
+        return [Post(kind, lines, hashes, 0, flags)]
+    return _by_partition(kind, checked, lines, hashes, partitions, flags)
+
+
+def _by_partition(
+    kind: Kind, checked: Checked, lines: Sequence[bytes], hashes: bytes, partitions: int, flags: Flags
+) -> list[Post]:
+    rows: dict[int, list[int]] = {0: []}
+    of_model = {model: partition_of(model, partitions) for model in set(checked.models)}
     for row, model in enumerate(checked.models):
-        lines, own = posts.setdefault(partition_of(model, partitions), ([], []))
-        lines.append(checked.lines[row])
-        own.extend(hashes[row : row + 1])
-    return [Post(kind, lines, own, partition, flags) for partition, (lines, own) in sorted(posts.items())]
+        rows.setdefault(of_model[model], []).append(row)
+    posts: list[Post] = []
+    for partition, own in sorted(rows.items()):
+        if len(own) == len(lines):
+            posts.append(Post(kind, lines, hashes, partition, flags))
+            continue
+        some = b"".join([hashes[8 * row : 8 * row + 8] for row in own])
+        posts.append(Post(kind, [lines[row] for row in own], some, partition, flags))
+    return posts
