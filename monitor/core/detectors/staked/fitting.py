@@ -44,7 +44,8 @@ class Staked:
     def save(self) -> Any:
         kind = "harm" if isinstance(self.bets, HarmBets) else "categories"
         numbers = [self.rate, self.height, self.n, self.first, self.last, self.every, self.tolerance, self.tau]
-        return [kind, self.bets.save(), numbers]
+        bets = self.bets.save()
+        return [kind, bets if kind == "harm" else bets[:3], numbers]
 
 
 def load_staked(saved: Any) -> Staked:

@@ -35,15 +35,16 @@ Kind = Literal["harm", "categories"]
 TALLIES: dict[Kind, Callable[[], HarmTally | CategoryTally]] = {"harm": HarmTally, "categories": CategoryTally}
 LOOK = 64  # codes that say whether things are as in the reference again
 RECENT = 128  # codes at hand for the evidence
+NEWS = 10  # values never seen before that are told in a day, one by one
 MOVED = "watches for further change from where it has been since the page; the reference is unchanged"
 
 
 @dataclass(frozen=True, slots=True)
 class StakedLooks(Looks):
-    """Also the ratios of all bets at each point, and values never seen before: (row, value)."""
+    """Also the ratios of all bets at each point, and values never seen before: (row, value, last of its day)."""
 
     ratios: Cube
-    news: list[tuple[int, str]]
+    news: list[tuple[int, str, bool]]
 
 
 class StakedSeries(BudgetSeries):
@@ -64,6 +65,7 @@ class StakedSeries(BudgetSeries):
         self.entrance: Groups | Thinning = Groups() if self.kind == "harm" else Thinning()
         self.past: Ints = np.empty(0, dtype=np.int64)
         self.after: Floats = np.zeros(0)  # how often each code came since half a day after a page
+        self.told: tuple[float, int] = (-np.inf, 0)  # clock of the first new value of a day, and how many were told
 
     # -- the reference --
 
@@ -115,13 +117,16 @@ class StakedSeries(BudgetSeries):
     def _shown(self) -> tuple[Ints, Halves]:
         return self.past, np.empty(0, dtype=np.float16)
 
-    def _news(self, given: Points) -> list[tuple[int, str]]:
-        """Values never seen before, one a day."""
+    def _news(self, given: Points) -> list[tuple[int, str, bool]]:
+        """Values never seen before, each told once, `NEWS` of them in a day."""
         told = []
         for place, name in self.words.news(given.value) if self.words is not None else []:
-            if given.clock[place] >= self.muted:
-                self.muted = float(given.clock[place]) + MUTE
-                told.append((int(given.rows[place]), name))
+            clock, (first, n) = float(given.clock[place]), self.told
+            if clock >= first + MUTE:
+                first, n = clock, 0
+            if n < NEWS:
+                told.append((int(given.rows[place]), name, n == NEWS - 1))
+                self.told = first, n + 1
         return told
 
     def _bet(self, codes: Ints) -> Cube:
@@ -149,7 +154,7 @@ class StakedSeries(BudgetSeries):
         self.after = np.zeros(0)
 
     def rearm(self) -> None:
-        self.muted = -np.inf
+        self.muted, self.told = -np.inf, (-np.inf, 0)
         if self.state == DISABLED and self.armed is None:
             self.restart()
         elif self.state in (LATCHED, DISABLED):
@@ -207,12 +212,19 @@ class StakedSeries(BudgetSeries):
             "numbers": np.array([getattr(self, name) for name in NUMBERS]),
             "collector": None if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else self.armed.save(),
-            "bets": None if self.bets is None else self.bets.save(),
+            "bets": self._saved_bets(),
             "words": None if self.words is None else self.words.save(),
             "entrance": self.entrance.save(),
-            "past": self.past.astype(np.uint16),
+            "past": self.past.astype(np.uint16 if self.kind == "harm" else np.uint8),
             "after": self.after,
+            "told": list(self.told),
         }
+
+    def _saved_bets(self) -> Any:
+        """Bets by the reference are saved with it: then only what they have seen since, nothing of harm."""
+        if isinstance(self.bets, CategoryBets) and self.bets.shares is self.armed.bets.shares:
+            return self.bets.save_recent()
+        return None if self.bets is None or self.bets is self.armed.bets else self.bets.save()
 
     def load(self, saved: Any) -> None:
         if saved["kind"] != self.kind:
@@ -225,12 +237,18 @@ class StakedSeries(BudgetSeries):
             self.collector = TALLIES[self.kind]()
             self.collector.load(saved["collector"])
         self.armed = None if saved["armed"] is None else load_staked(saved["armed"])
-        self.bets = (
-            None if saved["bets"] is None else (load_harm if self.kind == "harm" else load_categories)(saved["bets"])
-        )
+        self._load_bets(saved["bets"])
         self.words = None if saved["words"] is None else load_vocabulary(saved["words"])
         self.entrance.load(saved["entrance"])
         self.past, self.after = saved["past"].astype(np.int64), saved["after"]
+        self.told = tuple(saved["told"])
+
+    def _load_bets(self, saved: Any) -> None:
+        self.bets = None if self.armed is None else _fresh(self.armed.bets)
+        if isinstance(self.bets, CategoryBets) and len(saved) == 2:
+            self.bets.resume(*saved)
+        elif saved is not None:
+            self.bets = (load_harm if self.kind == "harm" else load_categories)(saved)
 
 
 def _fresh(bets: Bets) -> Bets:

@@ -47,8 +47,8 @@ class StakedWatcher(BudgetWatcher):
         if not isinstance(looks, StakedLooks) or not isinstance(entry, StakedSeries):
             return looks, edges
         where = (key[2], key[1])
-        for row, name in looks.news:
-            news = (name, entry.armed.n, float(clock[row]))
+        for row, name, last in looks.news:
+            news = (name, entry.armed.n, float(clock[row]), last)
             edges.append((row, news_finding(self.rule, batch, row, where, news)))
         return (looks if looks.points.n else None), edges
 
