@@ -181,6 +181,7 @@ _DEFECTS: Final[Mapping[str, str]] = {
 _SEEN: Final[Mapping[str, str]] = {
     "shift": "the distribution has changed of",
     "harm": "the model has become worse in",
+    "estimated_errors": "more answers are expected to be wrong by",
     "anomaly": "unusual combinations of values came in",
     "outlier": "an extreme value came in",
     "quality": "the data is not as it was in",

@@ -64,13 +64,17 @@ class StakedWatcher(BudgetWatcher):
             assert isinstance(entry, StakedSeries)
             terms = Terms(budget, self._tolerance, SPREAD, (self.rule.key, self._model, " ".join(key)))
             complete = self._is_complete(entry, until)
-            if entry.kind == "harm":
-                entry.adopt(arm_harm(entry.collector, until, terms), None, complete, now)
-                continue
-            made = arm_categories(entry.collector, until, terms)
-            staked, words = (made, None) if isinstance(made, str) else made
-            entry.adopt(staked, words, complete, now)
+            self._fit(entry, until, terms, complete, now)
         self._pool.adopt(entries)
+
+    def _fit(self, entry: StakedSeries, until: float, terms: Terms, complete: bool, now: float) -> None:
+        """Make what is bet on of what a series has collected from events up to `until`."""
+        if entry.kind == "harm":
+            entry.adopt(arm_harm(entry.collector, until, terms), None, complete, now)
+            return
+        made = arm_categories(entry.collector, until, terms)
+        staked, words = (made, None) if isinstance(made, str) else made
+        entry.adopt(staked, words, complete, now)
 
     def _finding(self, batch: Batch, hit: Hit, clock: float) -> Finding:
         if isinstance(hit.series, StakedSeries):
