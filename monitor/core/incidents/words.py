@@ -175,6 +175,7 @@ _DEFECTS: Final[Mapping[str, str]] = {
     "new_category": "a value never seen before",
     "constant": "the same value again",
     "out_of_range": "a value outside its range",
+    "duplicate_ids": "an id that had come before",
     "clock_backwards": "a time before the one before",
     "late": "a time long past",
 }
