@@ -12,7 +12,8 @@ from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.pool import Hit, Pool
 from monitor.core.detectors.budget.series import BudgetSeries, Looks
 from monitor.core.detectors.budget.watcher import SPREAD, BudgetWatcher
-from monitor.core.detectors.descriptors import descriptor_parts
+from monitor.core.detectors.descriptors import descriptor_parts, is_distance
+from monitor.core.detectors.distances import DistanceSeries
 from monitor.core.detectors.inputs import is_pattern, number_parts, usable_from
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.keyed_watcher import Edge, Part
@@ -91,10 +92,14 @@ class ShiftWatcher(StakedWatcher):
     """Columns of numbers and of categories, as their kinds become known."""
 
     def _series(self, key: Key) -> BudgetSeries:
+        if is_distance(key[2]):
+            return DistanceSeries()
         return StakedSeries("categories") if self._columns.kind(key[2]) == "category" else BudgetSeries()
 
     def _saved_series(self, key: Key, saved: Any) -> BudgetSeries:
         """A column may be another kind by now: then the series goes with the next event, and the others stay."""
+        if "centre" in saved:
+            return DistanceSeries()
         return StakedSeries("categories") if "kind" in saved else BudgetSeries()
 
     def parts(self, batch: Batch) -> list[Part]:
