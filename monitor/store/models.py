@@ -78,6 +78,12 @@ def model(connection: Connection, name: str) -> dict[str, Any]:
     return _shown(row)
 
 
+def first_seen(connection: Connection, name: str) -> float | None:
+    """When a model was first seen, in daemon time; None if it never was."""
+    found = connection.execute(select(table.c.first_seen).where(table.c.model == name)).scalar()
+    return None if found is None else float(found)
+
+
 def retire_model(tx: Transaction, name: str, actor: str) -> None:
     """Stop watching a model, with its audit entry. Raises Unknown; retiring twice changes nothing."""
     known = model(tx.connection, name)

@@ -17,6 +17,7 @@ from monitor.core.detectors.estimated.series import EstimatedSeries
 from monitor.core.detectors.estimated.words import described, estimated_finding, performance
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.keyed_watcher import Edge, Part
+from monitor.core.detectors.methods import TOLERATED
 from monitor.core.detectors.report import clean
 from monitor.core.detectors.routing import Route
 from monitor.core.detectors.staked.series import StakedSeries
@@ -26,7 +27,6 @@ from monitor.core.findings import UNKNOWN, YES, Finding
 from monitor.core.rules.model import Detect, Rule
 from monitor.core.rules.reads import reads
 
-TOLERANCE = 0.01  # rise of the expected rate on which nobody would act, where the rule does not say
 SHOWN = 20
 
 
@@ -61,7 +61,7 @@ class EstimatedWatcher(StakedWatcher):
     ) -> None:
         super().__init__(rule, detect, columns, form, budget, model)
         self._wrong = wrong
-        self._tolerance = TOLERANCE if detect.tolerance is None else detect.tolerance
+        self._tolerance = TOLERATED["estimated_errors"] if detect.tolerance is None else detect.tolerance
         self._later = any(path.startswith("truth.") for path in reads(rule))  # whether it takes truth to know
         self._labels: _Labels | None = None
         self._last = 0  # the last row of those that are being watched

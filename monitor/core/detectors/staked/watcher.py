@@ -17,6 +17,7 @@ from monitor.core.detectors.distances import DistanceSeries
 from monitor.core.detectors.inputs import is_pattern, number_parts, usable_from
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.keyed_watcher import Edge, Part
+from monitor.core.detectors.methods import TOLERATED
 from monitor.core.detectors.staked.evidence import news_finding, staked_finding
 from monitor.core.detectors.staked.fitting import arm_categories, arm_harm
 from monitor.core.detectors.staked.pool import MixedPool
@@ -25,8 +26,6 @@ from monitor.core.detectors.staked.words import describe_staked
 from monitor.core.events import Batch, Codes, Floats
 from monitor.core.findings import UNKNOWN, YES, Finding
 from monitor.core.rules.model import Detect, Rule
-
-HARM_TOLERANCE = 0.005  # rise of a rate on which nobody would act, where the rule does not say
 
 
 class Indicator(Protocol):
@@ -140,7 +139,7 @@ class HarmWatcher(StakedWatcher):
     ) -> None:
         super().__init__(rule, detect, columns, form, budget, model)
         self._condition = condition
-        self._tolerance = HARM_TOLERANCE if detect.tolerance is None else detect.tolerance
+        self._tolerance = TOLERATED["harm"] if detect.tolerance is None else detect.tolerance
 
     def _series(self, key: Key) -> BudgetSeries:
         return StakedSeries("harm")
