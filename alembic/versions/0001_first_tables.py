@@ -128,6 +128,7 @@ def _tables() -> None:
         sa.Column("last_seen", sa.Double(), nullable=True),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column("late_by", sa.Double(), nullable=True),
+        sa.Column("estimates", sa.Text(), nullable=False),
         sa.Column("versions", sa.Text(), nullable=False),
         sa.Column("columns", sa.Text(), nullable=False),
         sa.Column("retired_at", sa.Double(), nullable=True),

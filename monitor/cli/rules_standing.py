@@ -141,9 +141,12 @@ def _quality(about: dict[str, Any]) -> Iterator[str]:
         name = check.replace("_", " ")
         if counts["tripped"]:
             yield f"The check for {name} has tripped on {counted(counts['tripped'], 'column')}."
-        if counts["ready"] < counts["columns"]:
-            missing = counts["columns"] - counts["ready"]
+        missing = counts["columns"] - counts["ready"] - counts["idle"]
+        if missing:
             yield f"The check for {name} is still learning on {counted(missing, 'column')}."
+        if counts["idle"]:
+            why = "too many different values" if check == "new_category" else "the first events were so themselves"
+            yield f"The check for {name} says nothing on {counted(counts['idle'], 'column')}: {why}."
     idle = [check.replace("_", " ") for check, counts in about["checks"].items() if not counts["columns"]]
     if idle:
         yield f"No column calls for the checks {', '.join(idle)}."

@@ -71,7 +71,7 @@ def _effects(
 
 def _lines(found: Sequence[Suggestion], effects: Replayed, why: str) -> Iterator[str]:
     if not found:
-        yield "No shift rule under the page budget watches a model that is known here, so there is nothing to propose."
+        yield "No rule under the page budget watches a model that is known here, so there is nothing to propose."
         return
     for one in found:
         yield f"{one.rule} on {one.model}"

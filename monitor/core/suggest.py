@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from monitor.core.detectors.budget.bets import drift
 from monitor.core.incidents.words import duration_text, number_text
@@ -12,11 +13,15 @@ from monitor.core.rules.wording import false_pages
 from monitor.core.verdicts import Judged
 
 TOLERANCES = (0.01, 0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25)
+RISES = (0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)  # of the share of what is bad
+LADDERS = {"shift": TOLERANCES, "harm": RISES, "estimated_errors": RISES}  # other kinds tolerate nothing
+SHARES = ("categories: ", "harm: ", " on answers", "estimated errors: ")  # statistics whose effect is a rise of a share
 LEAST_BUDGET = 0.3  # pages a week: below it no budget was ever held on real traffic
 MARGIN = 0.7  # of the smallest real effect: what is tolerated stays below that
 WEEK = 7 * 86400.0
 ENOUGH = 2.0  # armed weeks from which a rate of false pages means something
 QUIET = 4.0  # armed weeks without any false page after which a rule may be made more sensitive
+ANEW = " It learns anew for a week then."
 SUDDEN = "shift: outlier"  # what the tolerance has no say in
 
 
@@ -32,6 +37,12 @@ class Record:
     weeks: float
     judged: Sequence[Judged]
     unjudged: int = 0
+    kind: str = "shift"
+
+    @property
+    def ladder(self) -> tuple[float, ...]:
+        """The tolerances that may be proposed; none for kinds that have no tolerance."""
+        return LADDERS.get(self.kind, ())
 
     def of(self, verdict: str) -> list[Judged]:
         return [i for i in self.judged if i.verdict == verdict]
@@ -60,7 +71,7 @@ def propose(record: Record) -> Proposal:
     rate = len(false) / record.weeks
     if rate > record.budget:
         return _quieter(record, told, false, real)
-    if not false and record.weeks >= QUIET and len(real) and record.tolerance > TOLERANCES[0]:
+    if not false and record.weeks >= QUIET and len(real) and any(t < record.tolerance for t in record.ladder):
         return _keener(record, told)
     return Proposal(record, f"{told} It keeps its word; nothing has to be changed.")
 
@@ -72,48 +83,83 @@ def limits(count: int, weeks: float) -> tuple[float, float]:
 
 
 def _quieter(record: Record, told: str, false: Sequence[Judged], real: Sequence[Judged]) -> Proposal:
-    slow = [abs(i.effect) for i in false if i.effect is not None and SUDDEN not in i.statistics]
-    kept = [abs(i.effect) for i in real if i.effect is not None and SUDDEN not in i.statistics]
-    most = MARGIN * min(kept) if kept else math.inf
-    wider = [t for t in TOLERANCES if t > record.tolerance and drift(t) < most]
-    covering = [t for t in wider if slow and drift(t) >= max(slow)] or [
-        t for t in wider[-1:] if slow and drift(t) >= min(slow)
-    ]
+    slow, kept = _slow(false, record), _slow(real, record)
+    most = min((_passes(MARGIN * abs(i.effect or 0.0), i) for i in kept), default=math.inf)
+    asked = [_passes(abs(i.effect or 0.0), i) for i in slow]
+    wider = [t for t in record.ladder if t > record.tolerance and t < most]
+    covering = [t for t in wider if slow and t >= max(asked)] or [t for t in wider[-1:] if slow and t >= min(asked)]
     if covering and len(slow) * 2 > len(false):
-        chosen = covering[0]
-        what = f"The slow ones of them moved by at most {number_text(max(slow))} standard deviations"
-        against = f", the smallest real change by {number_text(min(kept))}" if kept else ", and no slow change was real"
-        does = "all of them" if drift(chosen) >= max(slow) else "the smaller ones"
-        return Proposal(
-            record,
-            f"{told} {what}{against}: a tolerance of {chosen:g}, which lets "
-            f"{number_text(drift(chosen))} standard deviations pass, leaves out {does}.",
-            tolerance=chosen,
-        )
+        return _wider(record, told, covering[0], slow, kept)
     cut = max(record.budget * record.budget * record.weeks / len(false), LEAST_BUDGET)
     cut = math.floor(cut * 20) / 20
-    why = (
-        "Most of them were sudden, which a tolerance does not change"
-        if len(slow) * 2 <= len(false)
-        else ("A tolerance that left them out would leave out real ones too")
-    )
+    why = "A tolerance that left them out would leave out real ones too"
+    if not record.ladder:
+        why = "Nothing is tolerated in scores, so a tolerance does not help"
+    elif len(slow) * 2 <= len(false):
+        why = "Most of them were sudden, which a tolerance does not change"
     if cut < record.budget:
         return Proposal(
             record, f"{told} {why}: a smaller budget of {cut:g} a week makes every page dearer.", budget=cut
         )
+    look = "look at what is normal instead, with `overloop reference show`, and accept a longer or newer reference"
+    if record.kind != "shift":
+        look = "look with `overloop rules explain` at what is taken for normal, and accept the present if it is wanted"
+    return Proposal(record, f"{told} {why}, and its budget is as small as one can be held: {look}.")
+
+
+def _wider(record: Record, told: str, chosen: float, slow: Sequence[Judged], kept: Sequence[Judged]) -> Proposal:
+    largest = max(slow, key=lambda i: _passes(abs(i.effect or 0.0), i))
+    what = f"The slow ones of them moved by at most {_far(largest)}"
+    if kept:
+        least = min(kept, key=lambda i: _passes(abs(i.effect or 0.0), i))
+        against = f", the smallest real change by {_far(least)}"
+    else:
+        against = ", and no slow change was real"
+    does = "all of them" if chosen >= _passes(abs(largest.effect or 0.0), largest) else "the smaller ones"
     return Proposal(
         record,
-        f"{told} {why}, and its budget is as small as one can be held: look at what is normal instead, with "
-        "`overloop reference show`, and accept a longer or newer reference.",
+        f"{told} {what}{against}: a tolerance of {chosen:g}, which lets {_lets(record, chosen, largest)} pass, leaves "
+        f"out {does}.{'' if record.kind == 'shift' else ANEW}",
+        tolerance=chosen,
     )
 
 
+def _slow(incidents: Sequence[Judged], record: Record) -> list[Judged]:
+    """Those that a tolerance has a say in: not what was sudden, nor what has no size."""
+    if not record.ladder:
+        return []
+    return [i for i in incidents if i.effect is not None and SUDDEN not in i.statistics]
+
+
+def _is_share(incident: Judged) -> bool:
+    return any(words in statistic for statistic in incident.statistics for words in SHARES)
+
+
+def _passes(effect: float, incident: Judged) -> float:
+    """The tolerance that lets an effect of this size pass: of numbers in standard deviations, else in a share."""
+    return effect if _is_share(incident) else NormalDist().cdf(effect / math.sqrt(2.0)) - 0.5
+
+
+def _far(incident: Judged) -> str:
+    size = abs(incident.effect or 0.0)
+    return f"{size:.2%} of all answers" if _is_share(incident) else f"{number_text(size)} standard deviations"
+
+
+def _lets(record: Record, tolerance: float, incident: Judged) -> str:
+    if record.kind == "shift" and not _is_share(incident):
+        return f"{number_text(drift(tolerance))} standard deviations"
+    return f"a rise by {tolerance:.2%}"
+
+
 def _keener(record: Record, told: str) -> Proposal:
-    chosen = max(t for t in TOLERANCES if t < record.tolerance)
+    chosen = max(t for t in record.ladder if t < record.tolerance)
+    smaller = f"from {number_text(drift(chosen))} standard deviations on"
+    if record.kind != "shift":
+        smaller = f"rises by {chosen:.2%} and more"
     return Proposal(
         record,
         f"{told} It has room: if changes were noticed too late, a tolerance of {chosen:g} finds smaller ones "
-        f"(from {number_text(drift(chosen))} standard deviations on). It needs a new reference then.",
+        f"({smaller}). It needs a new reference then.",
         tolerance=chosen,
     )
 

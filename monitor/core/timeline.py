@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -93,6 +94,9 @@ class Timeline:
         findings: list[Finding] = []
         for key, watcher in self._watchers:
             feed = joined if key in self._truthful else batch
+            if hasattr(watcher, "calibrate"):  # it looks at events as they come, and learns from those with truth
+                self._calibrate(key, watcher.calibrate, batch, joined, clock)
+                feed = batch
             if feed is None or (feed.truth and key not in self._truthful | self._labels):
                 continue
             rows = clock if feed is batch else clock[np.searchsorted(batch.offsets, feed.offsets)]
@@ -100,6 +104,13 @@ class Timeline:
         if self.of_history or (batch.truth and self.old):  # a label that came today is of an event that did not
             return [replace(finding, historical=True) for finding in findings]
         return findings
+
+    def _calibrate(
+        self, key: str, learn: Callable[[Batch, Floats], None], batch: Batch, joined: Batch | None, clock: Floats
+    ) -> None:
+        if joined is not None:
+            rows = clock[np.searchsorted(batch.offsets, joined.offsets)]
+            self._watchers.run(key, partial(learn, joined, rows))
 
     def told(self, batch: Batch) -> Floats:
         """The rule clock of each row, if the batch came now; infinite before anything has told the time."""

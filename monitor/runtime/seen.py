@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from monitor.core.bank import Bank
 from monitor.core.changes import Entry
 from monitor.core.events import Batch
 from monitor.core.findings import Finding, Observation
+from monitor.core.modelwatch import ModelWatch
 from monitor.core.step import Step
 from monitor.core.watcher import Mark
 from monitor.runtime.holes import lost_events
@@ -49,7 +51,16 @@ class Seen:
             names |= dict.fromkeys(name for name, part in bank.models.items() if part.born == self.step.seq)
         parts = [bank.models[name] for name in names if name in bank.models]
         return [
-            ModelSeen(p.name, p.since, p.last_seen, p.events, tuple(p.versions), dict(p.columns.kinds), p.late_by)
+            ModelSeen(
+                p.name,
+                p.since,
+                p.last_seen,
+                p.events,
+                tuple(p.versions),
+                dict(p.columns.kinds),
+                p.late_by,
+                _estimates(p),
+            )
             for p in parts
         ]
 
@@ -61,6 +72,12 @@ class Seen:
         new = [part.name for part in parts if part.born == step.seq and part.events]
         found += [Entry("model_seen", "machine", {"model": name, "partition": step.partition}) for name in new]
         return found + [_stopped(f) for f in self.observation.findings if f.evidence.statistic == BROKEN]
+
+
+def _estimates(part: ModelWatch) -> list[dict[str, Any]]:
+    """What rules estimate of a model's performance without truth."""
+    asked = (getattr(watcher, "estimates", None) for watcher in part.watchers.values())
+    return [row for ask in asked if ask is not None for row in ask()]
 
 
 def _gap(mark: Mark, partition: int) -> Entry:

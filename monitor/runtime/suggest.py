@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.core.detectors.budget.watcher import tolerance_of
-from monitor.core.detectors.build import page_budget
+from monitor.core.detectors.build import budgeted, page_budget
+from monitor.core.detectors.methods import TOLERATED
 from monitor.core.rules.compile import Source
 from monitor.core.rules.model import Book, Detect, Rule
 from monitor.core.rules.retune import Edit, retuned
@@ -15,9 +16,10 @@ from monitor.core.suggest import Proposal, Record, propose
 from monitor.core.verdicts import Judged
 from monitor.runtime.backtest import judged
 from monitor.runtime.books import compile_source
-from monitor.runtime.fitting import fittable
 from monitor.store import queries
-from monitor.store.database import Database
+from monitor.store.books import first_loaded
+from monitor.store.database import Connection, Database
+from monitor.store.models import first_seen
 from monitor.store.references import armed_since
 
 WEEK = 7 * 86_400.0
@@ -53,21 +55,40 @@ def suggestions(
             incidents, unjudged = _incidents(connection, name, since)
             pages = book.options_for(name).false_pages
             everywhere = [rule for _, rule in book.rules_for(name)]
-            for rule in fittable(book, name):
-                armed = armed_since(connection, name, rule.key)
+            for rule in everywhere:
+                if not isinstance(rule.form, Detect) or not budgeted(rule.form):
+                    continue
+                armed = _armed_since(connection, name, rule)
                 weeks = 0.0 if armed is None else max(now - max(armed, since), 0.0) / WEEK
-                assert isinstance(rule.form, Detect)
                 record = Record(
                     rule.key,
                     name,
-                    tolerance_of(rule, rule.form),
+                    _tolerance(rule, rule.form),
                     page_budget(rule, everywhere, pages),
                     weeks,
                     [i for i in incidents if i.rule == rule.key],
                     sum(key == rule.key for key in unjudged),
+                    rule.form.kind,
                 )
                 found.append(_with_lines(propose(record), rule, source, pages))
     return found
+
+
+def _tolerance(rule: Rule, detect: Detect) -> float:
+    """What a rule tolerates, in the unit of its kind; 0 of kinds that tolerate nothing."""
+    if detect.kind == "shift":
+        return tolerance_of(rule, detect)
+    return detect.tolerance if detect.tolerance is not None else TOLERATED.get(detect.kind, 0.0)
+
+
+def _armed_since(connection: Connection, model: str, rule: Rule) -> float | None:
+    """When a rule began to watch a model. Only shifts of numbers write down their references: others count as armed a
+    week after both the rule and the model were first there."""
+    known = armed_since(connection, model, rule.key)
+    if known is not None:
+        return known
+    loaded, seen = first_loaded(connection, rule.name), first_seen(connection, model)
+    return None if loaded is None or seen is None else max(loaded, seen) + WEEK
 
 
 def changed(book: Book, source: Source, proposed: Iterable[Suggestion]) -> Book | None:

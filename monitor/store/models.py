@@ -31,9 +31,10 @@ class ModelSeen:
     versions: Sequence[str] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     late_by: float | None = None  # seconds that its newest event lay back when it came, if it was taken for history
+    estimates: Sequence[Mapping[str, Any]] = ()  # performance that is estimated without truth, one for each series
 
 
-_COUNTED: Final = ("first_seen", "last_seen", "events", "late_by")
+_COUNTED: Final = ("first_seen", "last_seen", "events", "late_by", "estimates")
 _KNOWN: Final = select(table).where(table.c.model == bindparam("m"))
 _COUNT: Final = (
     update(table).where(table.c.model == bindparam("m")).values({name: bindparam(f"new_{name}") for name in _COUNTED})
@@ -77,6 +78,12 @@ def model(connection: Connection, name: str) -> dict[str, Any]:
     return _shown(row)
 
 
+def first_seen(connection: Connection, name: str) -> float | None:
+    """When a model was first seen, in daemon time; None if it never was."""
+    found = connection.execute(select(table.c.first_seen).where(table.c.model == name)).scalar()
+    return None if found is None else float(found)
+
+
 def retire_model(tx: Transaction, name: str, actor: str) -> None:
     """Stop watching a model, with its audit entry. Raises Unknown; retiring twice changes nothing."""
     known = model(tx.connection, name)
@@ -109,6 +116,7 @@ def _merge(item: ModelSeen, known: rows.Row | None) -> dict[str, Any]:
         "last_seen": None if last_seen is None else float(last_seen),
         "events": int(item.events),
         "late_by": None if item.late_by is None else float(item.late_by),
+        "estimates": rows.to_json(list(item.estimates)),
         "versions": rows.to_json(versions[-_VERSIONS:]),
         "columns": rows.to_json(columns),
     }
@@ -122,6 +130,7 @@ def _shown(row: rows.Row) -> dict[str, Any]:
         "last_seen": rows.shown_time(row["last_seen"]),
         "events": row["events"],
         "late_by": row["late_by"],
+        "estimates": rows.from_json(row["estimates"]),
         "versions": rows.from_json(row["versions"]),
         "columns": rows.from_json(row["columns"]),
         "retired_at": rows.shown_time(row["retired_at"]),

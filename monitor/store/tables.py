@@ -104,6 +104,7 @@ models = Table(  # every model ever seen or expected
     Column("last_seen", Double),
     Column("events", BigInteger, nullable=False),
     Column("late_by", Double),  # seconds, of the newest event, if it was taken for history
+    Column("estimates", Text, nullable=False),  # JSON list: performance that is estimated without truth
     Column("versions", Text, nullable=False),  # JSON list, newest last
     Column("columns", Text, nullable=False),  # JSON: path -> kind
     Column("retired_at", Double),

@@ -160,12 +160,36 @@ class DeployTold(Deploy):
     model: str
 
 
+class Estimated(_Shape):
+    rate: float
+    interval: list[float] = Field(description="95 %, of chance and of what the calibration does not know")
+    n: int
+
+
+class Checked(_Shape):
+    n: int
+    wrong: int
+    expected: float | None
+
+
+class Estimate(_Shape):
+    rule: str
+    column: str
+    segment: str
+    version: str
+    estimate: Estimated | None = Field(description="share of the answers of the last week expected to be wrong")
+    usual: float | None = Field(description="the same in the reference")
+    assumes: str
+    checked: Checked = Field(description="answers since the reference whose truth came")
+
+
 class Model(_Shape):
     model: str
     first_seen: Time | None
     last_seen: Time | None
     events: int
     late_by: float | None = Field(description="seconds that its newest event lay back, if it was taken for history")
+    estimates: list[Estimate] = Field(description="performance that is estimated without truth")
     versions: list[str]
     columns: dict[str, str]
     retired_at: Time | None

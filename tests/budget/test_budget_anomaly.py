@@ -82,6 +82,15 @@ def test_a_shift_of_all_columns_by_a_standard_deviation_is_found_within_a_day(pl
     assert np.mean(delays) < 240
 
 
+def test_after_two_weeks_scores_have_their_whole_budget(player: Make) -> None:
+    watched = player(ANOMALY, step=1800.0)
+    watched.columns.configure(SETTINGS)
+    watched.feed(events(1, 13 * 48 + 47))
+    assert entry(watched).share == pytest.approx(0.5, abs=0.02)
+    watched.feed(events(2, 5))
+    assert entry(watched).share == 1.0 and entry(watched).collector is None
+
+
 def test_scores_that_fall_are_no_anomaly(player: Make) -> None:
     watched = watching(player, ANOMALY)
     still = {path: [0.0] * 2000 for path in SETTINGS}

@@ -33,6 +33,8 @@ class Case:
 
     @property
     def detect(self) -> Detect:
+        if self.kind == "estimated_errors":
+            return Detect("estimated_errors", ("output.confidence",), of="output.overridden == 1")
         of, columns = (WRONG, ()) if self.kind == "harm" else (None, ("inputs.*",))
         return Detect(self.kind, columns, of=of, method=self.method, parameters=self.parameters)  # type: ignore[arg-type]
 
@@ -42,6 +44,10 @@ class Case:
         if self.kind == "harm":
             wrong = rng.random(n) < (0.05, 0.4, 0.9)[level]
             return {"output.label": ["a"] * n, "truth.label": ["b" if w else "a" for w in wrong]}
+        if self.kind == "estimated_errors":
+            sure = rng.beta(*((20, 2), (6, 4), (2, 8))[level], n)
+            overridden = (rng.random(n) < 1 - sure).astype(float)
+            return {"output.confidence": sure.tolist(), "output.overridden": overridden.tolist()}
         columns: Columns = {}
         if "numbers" in self.what:
             matrix = rng.normal(0, 1, (n, 1)) + rng.normal(0, 1, (n, 3))
@@ -62,6 +68,7 @@ CASES = [
     Case("harm", "answers"),
     Case("harm", "answers", "adwin"),
     Case("harm", "answers", "fhddm", {"sliding_window_size": 50}),
+    Case("estimated_errors", "confidence"),
     Case("anomaly", "numbers"),
     Case("anomaly", "numbers", "gaussian"),
     Case("anomaly", "numbers", "loda", {"n_random_cuts": 5, "learn": 100}),

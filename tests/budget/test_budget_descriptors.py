@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.detectors.descriptors import TEXT, _projected, describe_text
+from monitor.core import state
+from monitor.core.detectors.descriptors import DISTANCE, TEXT, _folded, _projected, describe_text
 from monitor.core.rules.model import ColumnSetting
 
 Make = Callable[..., Any]
@@ -93,3 +94,60 @@ def test_what_is_skipped_for_speed_would_have_found_nothing(text: str) -> None:
         re.search(refusal, text, re.I) is not None,
         re.search(personal, text) is not None,
     )
+
+
+def directions(seed: int, n: int, size: int = 16, spread: float = 1.0) -> list[list[float]]:
+    """Vectors around a centre that no projection knows of."""
+    centre = np.random.default_rng(0).normal(0, 1, size)
+    return (centre + spread * np.random.default_rng(seed).normal(0, 1, (n, size))).tolist()  # type: ignore[no-any-return]
+
+
+def test_the_distance_of_a_vector_is_from_the_mean_of_the_first_day(player: Make) -> None:
+    watched = player(step=1800.0)
+    watched.columns.configure({"inputs.v": ColumnSetting("vector")})
+    first = directions(1, 120)
+    watched.feed({"inputs.v": first})
+    name = f"inputs.v: {DISTANCE}"
+    (entry,) = [e for key, e in watched.watcher._entries.entries.items() if key[2] == name]
+    assert entry.centre[:16] == pytest.approx(np.mean(first[:100], axis=0), rel=1e-6)  # 48 a day, of at least 100
+    expected = [math.dist(v, entry.centre[:16]) for v in first[100:]]
+    assert entry.collector.points.value == pytest.approx(expected, rel=1e-12)
+
+
+def test_vectors_that_scatter_wider_are_found_by_their_distance(player: Make) -> None:
+    watched = player(step=1800.0)
+    watched.columns.configure({"inputs.v": ColumnSetting("vector")})
+    watched.feed({"inputs.v": directions(1, 14 * 48 + 4, 300)}, cuts=41)
+    rows = {row["column"]: row for row in watched.watcher.describe()["references"]}
+    assert rows[f"inputs.v: {DISTANCE}"]["share"] == 1.0  # the day of the centre counts
+    assert watched.feed({"inputs.v": directions(2, 48, 300)}) == []
+    found = watched.feed({"inputs.v": directions(3, 60, 300, 1.5)})
+    assert f"inputs.v: {DISTANCE}" in {f.evidence.column for f in found}
+    (entry,) = [e for key, e in watched.watcher._entries.entries.items() if key[2].endswith(DISTANCE)]
+    assert len(state.dump(entry.save())) < 2000
+
+
+@pytest.mark.parametrize("cuts", [1, 13])
+def test_where_vectors_are_cut_and_restarts_change_no_bit(player: Make, cuts: int) -> None:
+    def play(size: int, reload: bool) -> str:
+        watched = player(step=3600.0)
+        watched.columns.configure({"inputs.v": ColumnSetting("vector")})
+        watched.feed(
+            {"inputs.v": [*directions(1, 60), None, "x", [math.inf], [1e308, 1.0], *directions(2, 60)]},
+            size,
+            reload=reload,
+        )
+        watched.feed({"inputs.v": directions(3, 80)}, size, reload=reload)
+        return watched.digest()  # type: ignore[no-any-return]
+
+    assert play(cuts, True) == play(1000, False)
+
+
+def test_folding_keeps_distances_about() -> None:
+    rng = np.random.default_rng(1)
+    ratios = []
+    for _ in range(200):
+        a, b = rng.normal(0, 1, (2, 768))
+        ratios.append(np.linalg.norm(_folded(a.tolist()) - _folded(b.tolist())) / np.linalg.norm(a - b))
+    assert abs(np.mean(ratios) - 1) < 0.03
+    assert np.std(ratios) < 0.12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 import pytest
 
 from monitor.core.detectors.base import every
-from monitor.core.detectors.methods import METHODS
+from monitor.core.detectors.methods import METHODS, parameters_of
 from monitor.core.detectors.ranked.calibrate import answers, calibrated, prepared, rounded
 from monitor.core.detectors.ranked.watcher import RankedWatcher, tuned_parameters
 from monitor.core.detectors.shift import scalar_maker
 from monitor.core.detectors.stream_watcher import StreamWatcher
-from monitor.core.rules.model import Detect
+from monitor.core.rules.model import ColumnSetting, Detect
 
 Make = Callable[..., Any]
 WEEK = 2016
@@ -141,3 +142,45 @@ def test_a_detector_that_cannot_be_made_rare_enough_is_refused_in_a_sentence(pla
     watched.feed(wrong(2, 200, 0.05))
     (note,) = watched.watcher.describe()["notes"]
     assert note == "EDDM cannot be made rare enough for the budget; leave out with, or write budget: none."
+
+
+TURNED = {
+    "adwin": "delta",
+    "page_hinkley": "threshold",
+    "kswin": "alpha",
+    "ddm": "drift_threshold",
+    "hddm_w": "drift_confidence",
+    "fhddm": "confidence_level",
+}
+
+
+@pytest.mark.parametrize("method", TURNED)
+def test_a_detector_goes_on_from_what_it_has_seen_when_it_is_set_anew(method: str) -> None:
+    kind = "shift" if method in ("adwin", "page_hinkley", "kswin") else "harm"
+    parameters = parameters_of(Detect(kind, ("inputs.x",), method=method))  # type: ignore[arg-type]
+    knob = TURNED[method]
+    values = np.random.default_rng(1).random(400)
+    if kind == "harm":
+        values = (values < 0.1).astype(float)
+    plain, turned = (scalar_maker(method, parameters)() for _ in range(2))
+    assert plain.first(values) == turned.first(values)
+    turned.retune(parameters | {knob: parameters[knob] * 0.99})
+    turned.retune(parameters)
+    assert json.dumps(plain.save(), default=repr) == json.dumps(turned.save(), default=repr)
+    fresh = scalar_maker(method, parameters)()
+    assert json.dumps(fresh.save(), default=repr) != json.dumps(turned.save(), default=repr)
+
+
+def test_a_series_that_is_newly_armed_does_not_make_the_others_forget(player: Make) -> None:
+    detect = Detect("shift", ("inputs.*",), method="adwin")
+    watched = player(detect, step=1800.0)
+    watched.columns.configure({"inputs.x": ColumnSetting("number"), "inputs.y": ColumnSetting("number")})
+    rng = np.random.default_rng(1)
+    watched.feed({"inputs.x": rng.normal(0, 1, 700).tolist()})
+    entry = next(e for key, e in watched.watcher._entries.entries.items() if key[2] == "inputs.x")
+    watched.feed({"inputs.x": rng.normal(0, 1, 300).tolist()})
+    asked, detector = entry.tuned.asked, entry.tuned.detector
+    watched.feed({"inputs.x": rng.normal(0, 1, 400).tolist(), "inputs.y": rng.normal(0, 1, 400).tolist()})
+    assert watched.states == ["watching", "watching"]
+    assert entry.tuned.asked > asked
+    assert entry.tuned.detector is detector

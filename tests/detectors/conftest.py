@@ -29,10 +29,10 @@ def make_batch(columns: dict[str, Sequence[Any]], start: int = 0, **more: Any) -
     """One event a second; offsets count from `start`."""
     n = len(next(iter(columns.values()))) if columns else 0
     at = START + np.arange(start, start + n, dtype=float)
-    given = {"at": at, "recorded_at": at.copy(), "versions": [None] * n} | more
+    ids = [f"event-{i}" for i in range(start, start + n)]
+    given = {"ids": ids, "at": at, "recorded_at": at.copy(), "versions": [None] * n} | more
     return Batch(
         model="model",
-        ids=[f"event-{i}" for i in range(start, start + n)],
         offsets=np.arange(start, start + n),
         columns={path: list(values) for path, values in columns.items()},
         **given,

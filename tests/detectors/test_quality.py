@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.cli.rules_standing import sentences
 from monitor.core.detectors.bursts import HOLD, WINDOWS, Burst, Run, limit
 from monitor.core.detectors.categories import NewValues
+from monitor.core.detectors.methods import CHECKS
 from monitor.core.events import MISSING
 from monitor.core.findings import YES
 from monitor.core.rules.model import ColumnSetting, Detect
@@ -31,6 +34,71 @@ def holding(watched: Any, at: float | None = None) -> list[str]:
 
 def numbers(seed: int, n: int) -> list[Any]:
     return np.random.default_rng(seed).normal(0, 1, n).tolist()
+
+
+# what one event of a burst is like, by check, and with how many of them it has to be found
+BURSTS: dict[str, tuple[dict[str, Any], int]] = {
+    "missing": ({"inputs.x": None}, 6),
+    "nonfinite": ({"inputs.x": math.inf}, 6),
+    "type_change": ({"inputs.x": "12.5"}, 6),
+    "new_category": ({"inputs.k": "fax"}, 3),
+    "vanished": ({"inputs.x": MISSING}, 20),
+    "constant": ({"inputs.x": 0.25}, 20),
+    "out_of_range": ({"inputs.x": 99.0}, 3),
+    "duplicate_ids": ({}, 6),
+    "clock_backwards": ({}, 6),
+    "late": ({}, 6),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_burst_of_each_kind_is_found_within_twenty_events(player: Make, check: str) -> None:
+    limits = {"inputs.x": ColumnSetting("number", -50.0, 50.0), "inputs.k": ColumnSetting("category")}
+    watched = player(Detect("quality", ("inputs.x", "inputs.k"), checks=CHECKS), settings=limits)
+    ways = np.random.default_rng(2).choice(["web", "branch", "phone"], 800).tolist()
+    watched.feed({"inputs.x": numbers(1, 800), "inputs.k": ways})
+    assert holding(watched) == []
+    (bad, most), fresh = BURSTS[check], numbers(3, 20)
+    more: dict[str, Any] = {}
+    for count in range(1, 21):
+        if check == "duplicate_ids":
+            more["ids"] = [f"event-{700 + count}"]
+        elif check in ("clock_backwards", "late"):
+            more |= {"at": np.array([watched.now - 3600.0]), "recorded_at": np.array([watched.now])}
+        event = {"inputs.x": fresh[count - 1], "inputs.k": "web"} | bad
+        watched.feed({path: [value] for path, value in event.items()}, reload=True, **more)
+        if any(name.endswith(f": {check}") for name in holding(watched)):
+            break
+    assert count <= most
+    others = {name.rsplit(": ", 1)[1] for name in holding(watched)} - {check}
+    assert others <= {
+        "missing",
+        "clock_backwards",
+        "late",
+    }  # what has vanished is missing; the clock and lateness go along
+
+
+def test_ids_are_the_same_however_the_stream_is_cut(player: Make) -> None:
+    ids = [f"e-{i}" for i in np.random.default_rng(4).integers(0, 3000, 2000).tolist()]
+    digests = []
+    for cuts in (1, 37, 2000):
+        watched = player(quality("duplicate_ids"))
+        for start in range(0, 2000, cuts):
+            part = ids[start : start + cuts]
+            watched.feed({"inputs.x": [1.0] * len(part)}, ids=part, cuts=4000, reload=cuts == 37)
+        digests.append(watched.digest())
+    assert len(set(digests)) == 1
+
+
+def test_a_check_that_has_learned_says_so_and_one_that_cannot_says_why(player: Make) -> None:
+    watched = player(quality("constant", "new_category"))
+    watched.feed({"inputs.x": numbers(1, 900), "inputs.still": [4.0] * 900, "inputs.k": ["a", "b"] * 450})
+    checks = watched.watcher.describe()["checks"]
+    assert checks["constant"] == {"columns": 2, "ready": 1, "idle": 1, "tripped": 0}
+    assert checks["new_category"] == {"columns": 1, "ready": 1, "idle": 0, "tripped": 0}
+    said = " ".join(sentences(watched.watcher.describe(), "model"))
+    assert "still learning" not in said
+    assert "The check for constant says nothing on 1 column: the first events were so themselves." in said
 
 
 BAD: dict[str, Any] = {"missing": None, "nonfinite": "nan", "type_change": "12.5"}
@@ -101,11 +169,15 @@ def test_a_number_that_gets_stuck_is_found_and_one_that_was_always_stuck_is_not(
     watched = player(quality("constant"))
     mostly = [0.0 if i % 10 else float(i) for i in range(900)]
     watched.feed({"inputs.x": numbers(1, 900), "inputs.still": [4.0] * 900, "inputs.mostly": mostly})
-    stuck = {"inputs.x": [1.25] * 199, "inputs.still": [4.0] * 199, "inputs.mostly": [0.0] * 199}
-    watched.feed(stuck)
+    seldom = [1.0 * (i - i % 3 // 2) for i in range(900)]  # one value in three repeats the one before
+    watched.feed({"inputs.seldom": seldom})
+    stuck = {"inputs.x": 1.25, "inputs.still": 4.0, "inputs.mostly": 0.0, "inputs.seldom": 7.0}
+    watched.feed({path: [value] * 19 for path, value in stuck.items()})
     assert holding(watched) == []
-    watched.feed(stuck)
+    watched.feed({path: [value] * 20 for path, value in stuck.items()})
     assert holding(watched) == ["inputs.x: constant"]
+    watched.feed({path: [value] * 199 for path, value in stuck.items()})
+    assert holding(watched) == ["inputs.seldom: constant", "inputs.x: constant"]
 
 
 def test_a_value_never_seen_before_is_found_at_its_third_time_and_accepted_by_rearm(player: Make) -> None:
@@ -189,7 +261,7 @@ def test_columns_known_to_be_categories_are_not_checked_as_numbers(player: Make)
     checks = watched.watcher.describe()["checks"]
     assert checks["type_change"]["columns"] == 1
     assert checks["new_category"]["columns"] == 1
-    assert checks["missing"] == {"columns": 2, "ready": 2, "tripped": 0}
+    assert checks["missing"] == {"columns": 2, "ready": 2, "idle": 0, "tripped": 0}
 
 
 def test_marks_freeze_relearn_and_clear(player: Make) -> None:

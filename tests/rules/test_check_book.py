@@ -199,6 +199,10 @@ SPOKEN = [
     (WINDOWS[7], "Trips when the smallest divided by the largest rate of `output.c < 1` is below 0.8"),
     (WINDOWS[8], "Trips when the change of `p99(output.c)` against the same span before is above 3%"),
     ("detect: {shift: [inputs.a, inputs.b]}", "Trips when the distribution of inputs.a and inputs.b moves away"),
+    (
+        "detect: {estimated_errors: output.c}",
+        "more answers are expected to be wrong, by output.c, than in its reference.",
+    ),
     ("detect: {harm: output.l != truth.l, with: ddm}", "becomes true more often than in its reference, found by ddm."),
     ("detect: {anomaly: inputs.*}", "events are unlike those of the reference in inputs.* more often"),
     ("detect: {outlier: inputs.*}", "a single event lies far outside the reference in inputs.*"),

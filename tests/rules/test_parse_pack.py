@@ -102,6 +102,11 @@ FORMS = [
     ("detect: {anomaly: inputs.*, with: half_space_trees, n_trees: 5, height: 4}", HALF_SPACE),
     ("detect: {outlier: inputs.amount}", Detect("outlier", ("inputs.amount",))),
     ("detect: {harm: output.label != truth.label}", Detect("harm", (), "output.label != truth.label")),
+    ("detect: {estimated_errors: output.confidence}", Detect("estimated_errors", ("output.confidence",))),
+    (
+        "detect: {estimated_errors: output.confidence, wrong: output.l != truth.l, by: inputs.g, tolerance: 2%}",
+        Detect("estimated_errors", ("output.confidence",), "output.l != truth.l", by=("inputs.g",), tolerance=0.02),
+    ),
     (
         "detect: {harm: output.label != truth.label, with: ddm, warm_start: 50}",
         Detect("harm", (), "output.label != truth.label", method="ddm", parameters={"warm_start": 50}),
@@ -244,6 +249,8 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("detect: {quality: inputs.*, checks: [mising]}", "mising", "is no check", "`missing`"),
     ("detect: {quality: inputs.*, tolerance: 1%}", "tolerance", "no setting", "checks"),
     ("detect: {harm: output.l = truth.l}", "= truth", "not an expression", "=="),
+    ("detect: {estimated_errors: output.*}", "output.*", "", "column"),
+    ("detect: {estimated_errors: output.c, with: adwin}", "with", "is no setting of", "wrong"),
     ("detect: {shift: inputs.*, tolerance: 50%}", "{shift", "below 0.5", ""),
     ("detect: {shift: input.*}", "input.*", "columns start with", "inputs.*"),
     ("detect: [shift]", "[shift]", "must be a mapping", "shift:"),

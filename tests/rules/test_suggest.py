@@ -69,6 +69,37 @@ def test_a_rule_without_false_pages_may_be_made_keener() -> None:
     assert not propose(record(incident("real", 1.0), tolerance=0.01)).changes
 
 
+HARM = "harm: e-detector"
+
+
+def test_false_pages_of_harm_call_for_a_larger_tolerated_rise() -> None:
+    rises = [incident("false", e, HARM) for e in (0.012, 0.018, 0.009, 0.02)]
+    found = propose(record(*rises, incident("real", 0.15, HARM), kind="harm", tolerance=0.005))
+    assert (found.tolerance, found.budget) == (0.02, None)
+    assert "moved by at most 2.00% of all answers, the smallest real change by 15.00% of all answers" in found.why
+    assert "which lets a rise by 2.00% pass, leaves out all of them." in found.why
+    assert found.why.endswith("It learns anew for a week then.")
+    near = propose(record(*rises, incident("real", 0.02, HARM), kind="harm", tolerance=0.005))
+    assert near.tolerance == 0.01 and "leaves out the smaller ones." in near.why
+    keener = propose(record(incident("real", 0.15, HARM), kind="harm", tolerance=0.005))
+    assert keener.tolerance == 0.0025 and "rises by 0.25% and more" in keener.why
+
+
+def test_false_pages_of_categories_count_in_the_share_that_they_gained() -> None:
+    gains = [incident("false", e, "categories: e-detector") for e in (0.06, 0.09, 0.08, 0.07)]
+    found = propose(record(*gains, incident("real", 0.3, "categories: e-detector")))
+    assert found.tolerance == 0.1 and "a rise by 10.00%" in found.why
+
+
+@pytest.mark.parametrize("kind", ["anomaly", "outlier"])
+def test_scores_have_no_tolerance_so_only_a_smaller_budget_is_proposed(kind: str) -> None:
+    false = [incident("false", 3.0, "score of half_space_trees") for _ in range(8)]
+    found = propose(record(*false, kind=kind, tolerance=0.0, budget=1.0))
+    assert (found.tolerance, found.budget) == (None, 0.75)
+    assert "Nothing is tolerated in scores" in found.why
+    assert not propose(record(incident("real", 3.0, "score of half_space_trees"), kind=kind, tolerance=0.0)).changes
+
+
 def test_limits_are_those_of_a_poisson_count() -> None:
     assert limits(0, 2.0) == (0.0, pytest.approx(3.6889 / 2, rel=1e-3))
     assert limits(10, 1.0) == (pytest.approx(4.7954, rel=1e-3), pytest.approx(18.3904, rel=1e-3))
@@ -136,7 +167,8 @@ def test_a_rule_written_otherwise_is_left_to_a_person() -> None:
         ("categories: e-detector", ("shift",)),
         ("new value", ("shift",)),
         ("adwin on ranks", ("shift",)),
-        ("harm: e-detector", ("harm",)),
+        ("harm: e-detector", ("harm", "estimated_errors")),
+        ("estimated errors: e-detector", ("estimated_errors", "harm")),
         ("ddm on answers", ("harm",)),
         ("ddm on the share", ("harm",)),
         ("score of half_space_trees", ("anomaly", "outlier")),

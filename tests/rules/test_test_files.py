@@ -190,4 +190,5 @@ def test_mutants_are_wrong_in_one_respect_each(rule: ReadRule) -> None:
     assert [m.form.seconds for _, m in silent] == [1200.0, 300.0]  # type: ignore[union-attr]
     harm = mutants(rule(head + "detect: {harm: (output.l) != truth.l}\n"))
     assert [m.form.of for _, m in harm] == ["(output.l) == truth.l"]  # type: ignore[union-attr]
+    assert mutants(rule(head + "detect: {estimated_errors: output.c, wrong: output.l != truth.l}\n")) == []
     assert not mutants(rule(head + "detect: {shift: inputs.*}\n"))

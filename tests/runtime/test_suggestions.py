@@ -95,3 +95,38 @@ def test_a_smaller_budget_is_a_line_of_the_settings(make_world: Callable[..., Wo
     other = changed(book, source, [cheaper])
     assert other is not None and other.options_for("m").false_pages == 0.5
     assert suggestions(home.database, book, source, 0.0, home.clock.now(), "nobody") == []
+
+
+ALL = """
+pack: tests
+models: ["m*"]
+rules:
+- alert: Errors
+  detect: {harm: output.label != truth.label}
+  severity: high
+- alert: Unusual
+  detect: {anomaly: "inputs.*"}
+  severity: high
+- alert: Expected
+  detect: {estimated_errors: output.confidence}
+  severity: high
+- alert: Broken
+  detect: {quality: "inputs.*"}
+  severity: high
+"""
+
+
+def test_every_rule_on_the_budget_is_judged_from_a_week_after_it_was_there(make_world: Callable[..., World]) -> None:
+    home = make_world(pack=ALL)
+    home.post({"at": home.clock.now(), "inputs": {"x": 1.0}, "output": {"label": "a", "confidence": 0.9}})
+    home.drain()
+    home.clock.advance(28 * DAY)
+    book, source, _ = home.shelf.load()
+    found = {one.rule: one.proposal.record for one in suggestions(home.database, book, source, 0.0, home.clock.now())}
+    kinds = {
+        "tests/Errors": ("harm", 0.005),
+        "tests/Unusual": ("anomaly", 0.0),
+        "tests/Expected": ("estimated_errors", 0.01),
+    }
+    assert {rule: (record.kind, record.tolerance) for rule, record in found.items()} == kinds
+    assert all(abs(record.weeks - 3.0) < 0.1 for record in found.values())

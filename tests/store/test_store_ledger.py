@@ -265,7 +265,7 @@ def test_models_are_kept_as_the_bank_knows_them_but_kinds_stay(database: Databas
     commit_step(database, step(1), Changes(), {}, 0, models=[seen])
     later = ModelSeen("fraud-eu", 15.0, 30.0, 12, ["1", "2"], {"inputs.x": "text", "inputs.y": "category"})
     commit_step(database, step(2), Changes(), {}, 0, models=[later, ModelSeen("other", 1.0, None, 0)])
-    counted = ModelSeen("fraud-eu", 15.0, 25.0, 13, late_by=7200.0)
+    counted = ModelSeen("fraud-eu", 15.0, 25.0, 13, late_by=7200.0, estimates=[{"rule": "p/R"}])
     commit_step(database, step(3), Changes(), {}, 0, models=[counted])
     with database.read() as connection:
         first, second = queries.models(connection)
@@ -275,6 +275,7 @@ def test_models_are_kept_as_the_bank_knows_them_but_kinds_stay(database: Databas
         "last_seen": "1970-01-01T00:00:30Z",
         "events": 13,
         "late_by": 7200.0,
+        "estimates": [{"rule": "p/R"}],
         "versions": ["1", "2"],
         "columns": {"inputs.x": "number", "inputs.y": "category"},
         "retired_at": None,

@@ -393,6 +393,18 @@ def test_models_are_listed_and_each_has_its_page(site: Site) -> None:
     shows(
         read(site.browse("/models/late")), "Its events lie 2 hours back when they come, so they are taken for history"
     )
+    assert "Estimated without truth" not in shop.text
+    estimate = {"rate": 0.042, "interval": [0.03, 0.055], "n": 1234}
+    where = {"rule": "shop/Expected", "column": "output.confidence", "segment": "", "version": ""}
+    checked = {"n": 20, "wrong": 1, "expected": 0.04}
+    more = {"estimate": estimate, "usual": 0.02, "assumes": "It assumes honesty.", "checked": checked}
+    site.model("guessed", estimates=[where | more])
+    shows(
+        read(site.browse("/models/guessed")),
+        "By output.confidence, 4.20% of 1,234 answers of the last week are expected to be wrong (3.00% to 5.50% at 95 %)",
+        "after 2.00% in the reference. It assumes honesty.",
+        "5.00% were wrong where 4.00% were expected.",
+    )
     shows(shop, "shop/LowConfidence high Trips when the share of events with output.confidence < 0.6 is above 5%")
     shows(shop, "version 1 for all rules, by a-supervisor: the sale stays")
     other = read(site.browse("/models/a%2Fb"))

@@ -7,6 +7,7 @@ milliseconds; `river.drift` takes two seconds and brings scipy. 0.04 us a value.
 from __future__ import annotations
 
 import operator
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,16 @@ class Adwin:
         rest = iter(values.tolist())
         self._fired = any(map(self._core.update, rest))
         return len(values) - operator.length_hint(rest) - 1 if self._fired else -1
+
+    def retune(self, parameters: Mapping[str, Any]) -> None:
+        """Go on with the same window and another `delta`. Raises StateError if this version of River cannot."""
+        delta = struct.pack("<d", parameters["delta"])
+        self._parameters["delta"] = parameters["delta"]
+        core, fresh = self._core.__getstate__(), AdaptiveWindowing(**self._parameters)
+        if not isinstance(core, bytes) or fresh.__getstate__()[:8] != delta:
+            raise StateError(f"River {river_version} keeps the delta of an ADWIN elsewhere")
+        fresh.__setstate__(delta + core[8:])
+        self._core = fresh
 
     def save(self) -> Any:
         return {"river": river_version, "core": self._core.__getstate__(), "fired": self._fired}

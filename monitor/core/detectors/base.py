@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,10 @@ class ScalarDetector(Protocol):
 
         Values behind the index are not taken. The call after a detection starts from nothing, as River's wrappers do.
         """
+        ...
+
+    def retune(self, parameters: Mapping[str, Any]) -> None:
+        """Go on from what was seen with other parameters. Raises `core.state.StateError` if River cannot."""
         ...
 
     def save(self) -> Any: ...

@@ -11,6 +11,8 @@ def budgeted_watcher(rule: Rule, detect: Detect, model: str, columns: Columns, f
     """`budget` is in false pages a week. Nothing here imports River before a rule names it."""
     if detect.kind == "harm":
         return _harm_watcher(rule, detect, model, columns, form, budget)
+    if detect.kind == "estimated_errors":
+        return _estimated_watcher(rule, detect, model, columns, form, budget)
     if detect.kind in ("anomaly", "outlier"):
         from monitor.core.detectors.scored.watcher import AnomalyWatcher, OutlierWatcher
 
@@ -36,3 +38,11 @@ def _harm_watcher(rule: Rule, detect: Detect, model: str, columns: Columns, form
     from monitor.core.detectors.staked.watcher import HarmWatcher
 
     return HarmWatcher(rule, detect, columns, form, budget, model, condition)
+
+
+def _estimated_watcher(rule: Rule, detect: Detect, model: str, columns: Columns, form: str, budget: float) -> Watcher:
+    from monitor.core.detectors.estimated.watcher import EstimatedWatcher
+    from monitor.core.rules.expressions import compile_condition
+
+    wrong = None if detect.of is None else compile_condition(detect.of)
+    return EstimatedWatcher(rule, detect, columns, form, budget, model, wrong)

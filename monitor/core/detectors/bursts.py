@@ -18,6 +18,7 @@ WINDOWS = (20, 100)  # events
 CHANCE = 1e-6  # of a window of the reference having as many
 FEWEST = 3  # bad cells that may be a burst
 LONG = WINDOWS[-1] - 1
+RARELY = 2  # of the reference: what came no more often is told of after fewer in a row
 HOLD = 300.0  # seconds of rule time a burst is held after its last event
 
 
@@ -32,6 +33,11 @@ class Held:
 
     def hold(self, at: float, share: float, ratio: float, old: bool) -> None:
         self.until, self.share, self.ratio, self.old = at + HOLD, share, ratio, old
+
+    @property
+    def idle(self) -> bool:
+        """Whether it will never say anything of this column."""
+        return False
 
     @property
     def ever(self) -> bool:
@@ -127,20 +133,31 @@ class Burst(Held):
 class Run(Held):
     """The same condition for `length` events without a break, where the reference had it rarely or never that long.
 
-    `share` and `longest` say what the reference may have had at most for the check to mean anything.
+    `share` and `longest` say what the reference may have had at most for the check to mean anything. With at most
+    `RARELY` of them in the reference `short` events are enough.
     """
 
-    def __init__(self, length: int, share: float, longest: int) -> None:
+    def __init__(self, length: int, share: float, longest: int, short: int | None = None) -> None:
         super().__init__()
-        self._length, self._share, self._longest = length, share, longest
+        self._long, self._share, self._longest = length, share, longest
+        self._short = length if short is None else short
         self.seen = 0
         self.bad = 0
         self._run = 0
         self._most = 0
 
     @property
+    def _length(self) -> int:
+        return self._short if self.bad <= RARELY else self._long
+
+    @property
     def ready(self) -> bool:
-        return self.seen >= REFERENCE and self.bad <= self._share * REFERENCE and self._most <= self._longest
+        return self.seen >= REFERENCE and not self.idle
+
+    @property
+    def idle(self) -> bool:
+        """Whether the reference itself was so: then the check means nothing."""
+        return self.seen >= REFERENCE and (self.bad > self._share * REFERENCE or self._most > self._longest)
 
     @property
     def rate(self) -> float:

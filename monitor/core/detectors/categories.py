@@ -30,7 +30,15 @@ class NewValues(Held):
 
     @property
     def ready(self) -> bool:
-        return self.settled and not self.overflow
+        return (self.settled or self._settles()) and not self.overflow
+
+    @property
+    def idle(self) -> bool:
+        return self.overflow
+
+    def _settles(self) -> bool:
+        """Whether enough values have come, and none of them new for long enough."""
+        return self.seen > SETTLED_AFTER and self.seen - self._last_new > SETTLED_FOR and bool(self.known)
 
     @property
     def rate(self) -> float:
@@ -54,9 +62,7 @@ class NewValues(Held):
                     return
 
     def _stranger(self, text: str, row: int, clock: Floats, old: Bools) -> None:
-        self.settled = self.settled or (
-            self.seen > SETTLED_AFTER and self.seen - self._last_new > SETTLED_FOR and bool(self.known)
-        )
+        self.settled = self.settled or self._settles()
         if not self.settled:
             self.known[text] = None
             self._last_new = self.seen

@@ -18,6 +18,8 @@ from monitor.core.events import Batch, Floats
 LONGEST = 4000  # characters of a text that are looked at, but for its length
 PROJECTIONS = 4
 WIDEST = 8192  # numbers of a vector
+FOLDED = 64  # numbers that a longer vector is folded to before its distance is taken
+DISTANCE = "distance to the reference"
 _WORD = re.compile(r"\w+")
 _REFUSAL = re.compile(
     r"\b(i (?:can(?:no|')t|am (?:not able|unable)|'m (?:not able|unable|sorry)|won't)|as an ai|i must decline)\b", re.I
@@ -63,7 +65,15 @@ def descriptor_parts(paths: tuple[str, ...], columns: Columns, batch: Batch) -> 
         usable = usable_from(batch, columns.first_row(path, batch), batch.present(path))
         for what, values in make(path, batch).items():
             parts.append(Part(f"{path}: {what}", values, usable & np.isfinite(values)))
+        if make is _of_vectors:
+            folded = np.array([_folded(value) for value in batch.raw(path)])
+            parts.append(Part(f"{path}: {DISTANCE}", folded, usable & np.isfinite(folded[:, 0])))
     return parts
+
+
+def is_distance(column: str) -> bool:
+    """Whether a series is of the distances of vectors from where their reference lay."""
+    return column.endswith(f": {DISTANCE}")
 
 
 def _of_texts(path: str, batch: Batch) -> dict[str, Floats]:
@@ -78,16 +88,41 @@ def _of_vectors(path: str, batch: Batch) -> dict[str, Floats]:
     return {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
 
 
-def _projected(value: Any) -> list[float]:
-    nothing = [math.nan] * (PROJECTIONS + 1)
+def _numbers(value: Any) -> Floats | None:
+    """A vector whose squares are finite, or None."""
     if not isinstance(value, list) or not 0 < len(value) <= WIDEST:
-        return nothing
+        return None
     try:
         numbers = np.array(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        return nothing
-    if numbers.ndim != 1 or not np.all(np.abs(numbers) < 1e150):  # squares of more would not be finite
-        return nothing
+        return None
+    return numbers if numbers.ndim == 1 and np.all(np.abs(numbers) < 1e150) else None
+
+
+def _folded(value: Any) -> Floats:
+    """At most `FOLDED` numbers as they are; each of more is added to one of `FOLDED` with a sign (a count sketch).
+
+    That keeps squared distances on average. NaN for what is no vector. (Charikar, Chen, Farach-Colton, 2002.)
+    """
+    numbers = _numbers(value)
+    if numbers is None:
+        return np.full(FOLDED, math.nan)
+    if len(numbers) <= FOLDED:
+        return np.concatenate([numbers, np.zeros(FOLDED - len(numbers))])
+    places, signs = _folds(len(numbers))
+    return np.asarray(np.bincount(places, weights=signs * numbers, minlength=FOLDED), dtype=np.float64)
+
+
+@lru_cache(maxsize=16)
+def _folds(size: int) -> Any:
+    drawn = generator(("fold", str(size)))
+    return drawn.integers(0, FOLDED, size), drawn.choice([-1.0, 1.0], size)
+
+
+def _projected(value: Any) -> list[float]:
+    numbers = _numbers(value)
+    if numbers is None:
+        return [math.nan] * (PROJECTIONS + 1)
     return [math.sqrt(float((numbers * numbers).sum())), *(_signs(len(value)) * numbers).sum(axis=1).tolist()]
 
 

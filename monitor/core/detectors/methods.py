@@ -96,8 +96,10 @@ METHODS: Mapping[str, Mapping[str, Mapping[str, Parameter]]] = {
     "anomaly": {name: {**p, **LEARN, **WARM_UP, "delta": ADWIN["delta"]} for name, p in VECTOR.items()},
     "outlier": {name: {**p, **LEARN, **OUTLIER} for name, p in VECTOR.items()},
     "quality": {"own": {}},
+    "estimated_errors": {"own": {}},
 }
 TOLERANCE = {"shift": 0.05, "harm": 0.01}  # what nobody would act on, where the rule does not say
+TOLERATED = {"harm": 0.005, "estimated_errors": 0.01}  # the same under the page budget, in rises of a share
 
 
 def method_of(detect: Detect) -> str:
@@ -147,7 +149,7 @@ def _together(detect: Detect, method: str) -> list[str]:
         found.append(f"alpha of eddm ({p['alpha']:g}) must not be below its beta ({p['beta']:g}).")
     if method == "half_space_trees" and p["window_size"] > p["learn"]:
         found.append(f"window_size of half_space_trees ({p['window_size']}) must not exceed learn ({p['learn']}).")
-    limit = {"shift": 0.5, "harm": 1.0}.get(detect.kind, 0.0)
+    limit = {"shift": 0.5, "harm": 1.0, "estimated_errors": 1.0}.get(detect.kind, 0.0)
     if detect.tolerance is not None and not 0 <= detect.tolerance < max(limit, 1e-300):
         found.append(f"tolerance of {detect.kind} must be 0 or more and below {limit:g}, not {detect.tolerance!r}.")
     if detect.kind == "quality" and detect.by:

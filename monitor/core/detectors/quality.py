@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -19,16 +20,18 @@ from monitor.core.detectors.forms import readable
 from monitor.core.detectors.inputs import is_pattern, usable_from
 from monitor.core.detectors.methods import CHECKS
 from monitor.core.detectors.report import OLD, clean, trouble
-from monitor.core.events import ABSENT, MISTYPED, NONFINITE, OK, Batch, Bools, Floats
+from monitor.core.events import ABSENT, MISTYPED, NONFINITE, OK, Batch, Bools, Floats, Ints
 from monitor.core.findings import NO, YES, Finding, Level
 from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark
 
 CAP = 5000  # column and check pairs of one rule on one model
-FORMAT = 1
+FORMAT = 2  # 1: without the last ids
 GONE = 20  # events without a value after which a column has vanished
 STUCK = 200  # identical values after which a column is constant
-CLOCK = "at"  # stands for a column where the events' own times are meant
+STILL = 20  # the same where its first values hardly ever repeated
+CLOCK, ID = "at", "id"  # stand for a column where the events' own times are meant, and their ids
+REMEMBERED = 1024  # events back that an id is known
 LATE = 300.0  # seconds behind the rule clock
 BACKWARDS = 60.0  # seconds behind the latest time seen
 Check = Burst | Run | NewValues
@@ -37,11 +40,11 @@ CHECKS_OF_KIND: dict[Kind | None, set[str]] = {
     "number": {"nonfinite", "type_change", "constant"},
     "category": {"new_category"},
 }
-OF_EVENTS = ("clock_backwards", "late")
+OF_EVENTS = {"clock_backwards": CLOCK, "late": CLOCK, "duplicate_ids": ID}
 
 
 class QualityWatcher:
-    """`Watcher` of levels. `duplicate_ids` is counted at the intake, which lets no duplicate through to any rule."""
+    """`Watcher` of levels. Ids that the intake remembers never come twice; `duplicate_ids` sees those it does not."""
 
     def __init__(self, rule: Rule, detect: Detect, model: str, columns: Columns, form: str, cap: int = CAP) -> None:
         self._rule, self._detect, self._model = rule, detect, model
@@ -52,6 +55,7 @@ class QualityWatcher:
         self._checks: dict[tuple[str, str], Check] = {}  # (column, check)
         self._last: dict[str, float] = {}  # the latest value of columns watched for being constant
         self._latest = -math.inf  # the largest time an event had
+        self._ids: Ints = np.empty(0, dtype=np.int64)  # CRC-32 of the last ids
         self._frozen = False
         self._refused = False
         self._since: float | None = None
@@ -71,7 +75,7 @@ class QualityWatcher:
                 found.append(self._full(batch, first, clock))
             self._look(path, first, batch, clock, old)
         if set(OF_EVENTS) & set(self._wanted):
-            self._times(batch, clock, old)
+            self._events_themselves(batch, clock, old)
         return found
 
     def _paths(self, batch: Batch) -> list[tuple[int, str]]:
@@ -144,18 +148,30 @@ class QualityWatcher:
         self._last[path] = float(values[-1])
         live.feed(values == before, clock[rows], old[rows])
 
-    def _times(self, batch: Batch, clock: Floats, old: Bools) -> None:
-        for check in OF_EVENTS:
-            if check in self._wanted and (CLOCK, check) not in self._checks:
-                self._checks[CLOCK, check] = Burst()
+    def _events_themselves(self, batch: Batch, clock: Floats, old: Bools) -> None:
         sane = np.minimum(batch.at, batch.recorded_at + BACKWARDS)  # one time in 2035 must not hide the rest
         latest = np.maximum.accumulate(np.concatenate([[self._latest], sane]))
         self._latest = float(latest[-1])
         bad = {"clock_backwards": batch.at < latest[:-1] - BACKWARDS, "late": batch.at < clock - LATE}
+        if "duplicate_ids" in self._wanted:
+            bad["duplicate_ids"] = self._again(batch)
         for check, flags in bad.items():
-            live = self._checks.get((CLOCK, check))
-            if isinstance(live, Burst):
-                live.feed(flags, clock, old)
+            if check in self._wanted:
+                live = self._checks.setdefault((OF_EVENTS[check], check), Burst())
+                if isinstance(live, Burst):
+                    live.feed(flags, clock, old)
+
+    def _again(self, batch: Batch) -> Bools:
+        """Which ids are among those of the `REMEMBERED` events before."""
+        fresh = np.fromiter((crc32((i or "").encode("utf-8", "surrogatepass")) for i in batch.ids), np.int64, batch.n)
+        ids, n = np.concatenate([self._ids, fresh]), len(self._ids)
+        order = np.argsort(ids, kind="stable")
+        same = np.flatnonzero(ids[order[1:]] == ids[order[:-1]])
+        before = np.full(len(ids), -REMEMBERED - 1)
+        before[order[same + 1]] = order[same]
+        self._ids = ids[-REMEMBERED:]
+        known: Bools = np.arange(n, len(ids)) - before[n:] <= REMEMBERED
+        return known
 
     def assess(self, at: float) -> Level | None:
         ever = [(key, self._checks[key]) for key in sorted(self._checks) if self._checks[key].ever]
@@ -203,6 +219,7 @@ class QualityWatcher:
             "checks": [[*key, self._checks[key].save()] for key in sorted(self._checks)],
             "last": self._last,
             "latest": self._latest,
+            "ids": self._ids.astype(np.uint32),
             "flags": [self._frozen, self._refused],
             "since": self._since,
             "events": self._events,
@@ -218,12 +235,13 @@ class QualityWatcher:
             live = self._checks[column, check] = _make(check)
             live.load(state)
         self._last, self._latest = dict(saved["last"]), saved["latest"]
+        self._ids = saved["ids"].astype(np.int64)
         self._frozen, self._refused = saved["flags"]
         self._since, self._events = saved["since"], saved["events"]
 
     def memory(self) -> int:
         known = sum(100 * len(c.known) for c in self._checks.values() if isinstance(c, NewValues))
-        return 600 * len(self._checks) + known
+        return 600 * len(self._checks) + known + self._ids.nbytes
 
     def describe(self) -> dict[str, Any]:
         kinds = {check: [c for (_, name), c in self._checks.items() if name == check] for check in self._wanted}
@@ -232,7 +250,12 @@ class QualityWatcher:
             "detects": "quality",
             "events": self._events,
             "checks": {
-                check: {"columns": len(live), "ready": sum(c.ready for c in live), "tripped": sum(c.ever for c in live)}
+                check: {
+                    "columns": len(live),
+                    "ready": sum(c.ready for c in live),
+                    "idle": sum(c.idle for c in live),
+                    "tripped": sum(c.ever for c in live),
+                }
                 for check, live in kinds.items()
             },
             "not_watched": self._refused,
@@ -244,7 +267,10 @@ class QualityWatcher:
     def _notes(self) -> list[str]:
         notes = []
         if "duplicate_ids" in self._wanted:
-            notes.append("duplicate ids are counted and dropped at the intake, before any rule")
+            notes.append(
+                "duplicate ids are counted and dropped at the intake; the check sees those that get past it, as in "
+                f"recorded files, within {REMEMBERED:,} events"
+            )
         many = [c for (c, _), live in sorted(self._checks.items()) if isinstance(live, NewValues) and live.overflow]
         if many:
             notes.append(f"too many different values to tell a new one: {', '.join(many[:20])}")
@@ -262,5 +288,5 @@ def _make(check: str) -> Check:
     if check == "vanished":
         return Run(GONE, share=0.05, longest=GONE - 1)
     if check == "constant":
-        return Run(STUCK - 1, share=0.5, longest=STUCK // 4)
+        return Run(STUCK - 1, share=0.5, longest=STUCK // 4, short=STILL - 1)
     return Burst(declared=check == "out_of_range")

@@ -24,6 +24,7 @@ CLASSES: Mapping[str, tuple[str, str]] = {
     "fhddm": ("river.drift.binary", "FHDDM"),
 }
 WHOLE = frozenset({"ddm", "eddm", "hddm_a", "hddm_w", "fhddm"})  # these want the integers 0 and 1
+FOLLOWS = "_epsilon"  # of FHDDM: what it makes of its level of confidence
 DERIVED = "_test_drift"  # a bound method PageHinkley keeps; made again from `mode`, never pickled
 
 
@@ -55,6 +56,14 @@ class RiverScalar:
             return list(values.tolist())
         ones = values != 0
         return list((~ones if self._method == "fhddm" else ones).astype(int).tolist())
+
+    def retune(self, parameters: Mapping[str, Any]) -> None:
+        """Go on from what it has seen with other parameters."""
+        self._parameters |= {name: value for name, value in parameters.items() if name in self._parameters}
+        fresh = self._class(**self._parameters)
+        kept = {DERIVED, FOLLOWS, *self._parameters}
+        vars(fresh).update({name: value for name, value in vars(self._river).items() if name not in kept})
+        self._river = fresh
 
     def save(self) -> Any:
         return {"pickle": pack({name: value for name, value in vars(self._river).items() if name != DERIVED})}

@@ -175,12 +175,14 @@ _DEFECTS: Final[Mapping[str, str]] = {
     "new_category": "a value never seen before",
     "constant": "the same value again",
     "out_of_range": "a value outside its range",
+    "duplicate_ids": "an id that had come before",
     "clock_backwards": "a time before the one before",
     "late": "a time long past",
 }
 _SEEN: Final[Mapping[str, str]] = {
     "shift": "the distribution has changed of",
     "harm": "the model has become worse in",
+    "estimated_errors": "more answers are expected to be wrong by",
     "anomaly": "unusual combinations of values came in",
     "outlier": "an extreme value came in",
     "quality": "the data is not as it was in",

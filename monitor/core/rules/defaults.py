@@ -43,6 +43,19 @@ _TEXTS: dict[str, _Words] = {
             "segment that is hit."
         ),
     ),
+    "estimated_errors": _Words(
+        summary="More answers are expected to be wrong.",
+        meaning=(
+            "The confidence of the answers has fallen, and answers of such confidence used to be wrong more often. No "
+            "truth says so yet: it assumes that confidence stays as honest as it was, and does not see a model that "
+            "has become wrong with the same confidence."
+        ),
+        action=(
+            "Have some of the latest answers of low confidence judged by a person, and see in the evidence since when "
+            "they come. When their truth is there, compare: `overloop rules explain` shows what was expected beside "
+            "what came."
+        ),
+    ),
     "anomaly": _Words(
         summary="Events look unlike those of the reference.",
         meaning=(

@@ -12,16 +12,17 @@ from monitor.core.rules.nodes import MapNode, Node, TextNode
 from monitor.core.rules.schema import Reader
 from monitor.core.rules.terms import read_columns, read_condition
 
-Kind = Literal["shift", "harm", "anomaly", "outlier", "quality"]
-KINDS: tuple[Kind, ...] = ("shift", "harm", "anomaly", "outlier", "quality")
+Kind = Literal["shift", "harm", "estimated_errors", "anomaly", "outlier", "quality"]
+KINDS: tuple[Kind, ...] = ("shift", "harm", "estimated_errors", "anomaly", "outlier", "quality")
 _SETTINGS: Mapping[Kind, tuple[str, ...]] = {
     "shift": ("by", "with", "tolerance", "budget"),
     "harm": ("by", "with", "tolerance", "budget"),
+    "estimated_errors": ("by", "wrong", "tolerance"),
     "anomaly": ("by", "with", "budget"),
     "outlier": ("by", "with", "budget"),
     "quality": ("checks",),
 }
-_EXAMPLE = 'Write it like this: detect: {shift: "inputs.*"}; or harm, anomaly, outlier, quality.'
+_EXAMPLE = 'Write it like this: detect: {shift: "inputs.*"}; or harm, estimated_errors, anomaly, outlier, quality.'
 
 
 def read_detect(node: Node, reader: Reader) -> Detect | None:
@@ -36,9 +37,11 @@ def read_detect(node: Node, reader: Reader) -> Detect | None:
     if kind not in values:
         return None
     columns: tuple[str, ...] = ()
-    of = read_condition(reader, values[kind], "`harm`") if kind == "harm" else None
+    condition = {"harm": "harm", "estimated_errors": "wrong"}.get(kind, "")
+    of = read_condition(reader, values[condition], f"`{condition}`") if condition in values else None
     if kind != "harm":
-        columns = read_columns(reader, values[kind], f"`{kind}`", patterns=True)
+        single = kind == "estimated_errors"
+        columns = read_columns(reader, values[kind], f"`{kind}`", not single, most=1 if single else 50)
     parameters = {name: _parameter(name, values[name], river[name], reader) for name in river if name in values}
     detect = Detect(
         kind,
@@ -80,7 +83,7 @@ def _kind(node: Node, reader: Reader) -> Kind | None:
 def _method(value: Node | None, kind: Kind, reader: Reader) -> tuple[str | None, Mapping[str, Parameter]]:
     """The detector named after `with`, and the parameters it or the kind's own has."""
     options = METHODS[kind]
-    if value is None or kind == "quality":
+    if value is None or "with" not in _SETTINGS[kind]:
         return None, next(iter(options.values()))
     name = reader.choice(value, f"detector for {kind}", tuple(options))
     return name, options[name] if name is not None else {}

@@ -33,14 +33,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Detect:
-    """`detect:`: a learned normal. One of shift, harm, anomaly, outlier, quality.
+    """`detect:`: a learned normal. One of shift, harm, estimated_errors, anomaly, outlier, quality.
 
-    `columns` are paths or patterns (`inputs.*`); `of` is the source of harm's condition. `method` is River's name
+    `columns` are paths or patterns (`inputs.*`); `of` is the source of harm's condition, or of that by which confidence
+    is calibrated. `method` is River's name
     as written after `with:`, None for the kind's default; `parameters` go to it. `budget` is False for
     `budget: none` (the detector's own alarms) and True for the model's page budget.
     """
 
-    kind: Literal["shift", "harm", "anomaly", "outlier", "quality"]
+    kind: Literal["shift", "harm", "estimated_errors", "anomaly", "outlier", "quality"]
     columns: tuple[str, ...]
     of: str | None = None
     by: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ def _forms(form: Form) -> Iterator[tuple[str, Form]]:
     elif isinstance(form, Absent):
         for factor, word in FACTORS:
             yield f"for {word}", replace(form, seconds=form.seconds * factor)
-    elif form.of is not None:
+    elif form.kind == "harm" and form.of is not None:
         yield from ((what, replace(form, of=of)) for what, of in _reversed(form.of))
 
 

@@ -58,7 +58,7 @@ def read_rule(node: Node, pack: str, reader: Reader) -> Rule | None:
         options.duration("keep_firing_for"),
         options.labels(),
         annotations,
-        options.choice("stage", _STAGES, "live"),
+        options.choice("stage", _STAGES, _stage(form)),
         options.choice("no_data", _NO_DATA, "keep"),
         gate,
         options.choice("resolve", _RESOLVES, _resolve(form)),
@@ -90,6 +90,11 @@ def _form(node: Node, fields: Mapping[str, Node], reader: Reader) -> Form | None
         fix = f"Add one of {', '.join(FORMS)}; for example share: {EXAMPLES['share']}"
         reader.report.error(node, "This rule does not say what it watches.", fix)
     return None
+
+
+def _stage(form: Form | None) -> Stage:
+    """What is estimated without truth calls nobody unless the rule says so."""
+    return "shadow" if isinstance(form, Detect) and form.kind == "estimated_errors" else "live"
 
 
 def _resolve(form: Form | None) -> Resolve:

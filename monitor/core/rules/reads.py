@@ -33,7 +33,8 @@ def _reads(key: _Key) -> tuple[str, ...]:
     form = key.form
     named: tuple[str, ...] = ()
     if isinstance(form, Detect) and form.of is not None:
-        named = compile_condition(form.of).columns
+        own = form.columns if form.kind == "estimated_errors" else ()
+        named = (*own, *compile_condition(form.of).columns)
     elif isinstance(form, Windowed):
         aggregate = form.kind in ("measure", "compare")
         named = parse_aggregate(form.of).columns if aggregate else compile_condition(form.of).columns

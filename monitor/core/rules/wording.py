@@ -9,6 +9,7 @@ _NAMES = {"w": "week", "d": "day", "h": "hour", "m": "minute", "s": "second"}
 _DETECTED = {
     "shift": "the distribution of {columns} moves away from its reference",
     "harm": "`{of}` becomes true more often than in its reference",
+    "estimated_errors": "more answers are expected to be wrong, by {columns}, than in its reference",
     "anomaly": "events are unlike those of the reference in {columns} more often than before",
     "outlier": "a single event lies far outside the reference in {columns}",
     "quality": "the data of {columns} have a defect ({checks})",

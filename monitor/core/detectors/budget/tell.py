@@ -85,7 +85,7 @@ def row_sentences(row: Mapping[str, Any]) -> list[str]:
             _collects(row.get("takes_reference", False)),
         ]
     said = [f"{name} is {'quiet after a page' if row['state'] == LATCHED else 'watched'}. {row['chosen']}"]
-    said += _finds(row)
+    said += _finds(row) + list(row.get("says", ()))
     if row["share"] < 1:
         said.append(f"Its reference is short of two weeks: it has {row['share']:.0%} of its part of the budget.")
     slow = row.get("slow_changes", True)  # `now` is of slow changes

@@ -39,10 +39,11 @@ class RankedPool(MixedPool):
         if asked >= SILENT:
             return None
         tuned = series.tuned
-        stale = tuned.detector is None or tuned.asked != asked
-        if stale and not tuned.start(asked, float(w.looks.worn[0][0]), series.rate):
-            refuse(series)
-            return None
+        if tuned.detector is None or tuned.asked != asked:
+            tune = tuned.start if tuned.detector is None else tuned.retune
+            if not tune(asked, float(w.looks.worn[0][0]), series.rate):
+                refuse(series)
+                return None
         values, start = series.inputs(w.looks), 0
         while start < len(values):
             at = tuned.first(values[start:])

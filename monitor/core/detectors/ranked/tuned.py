@@ -10,6 +10,7 @@ from monitor.core.detectors.base import ScalarDetector
 from monitor.core.detectors.ranked.calibrate import calibrated
 from monitor.core.detectors.shift import scalar_maker
 from monitor.core.events import Floats
+from monitor.core.state import StateError
 
 
 class Tuned:
@@ -27,6 +28,20 @@ class Tuned:
         self.own = calibrated(self.method, self.parameters, asked * dearer, rate)
         self.detector = None if self.own is None else self._make(rate)
         return self.detector is not None
+
+    def retune(self, asked: float, dearer: float, rate: float | None) -> bool:
+        """Go on, as rarely as asked for by now: another series has come, or gone. False if it cannot be set so."""
+        own = calibrated(self.method, self.parameters, asked * dearer, rate)
+        self.asked = asked
+        if own is None or self.detector is None:
+            return False
+        if own != self.own:
+            self.own = own
+            try:
+                self.detector.retune(own)
+            except StateError:
+                self.detector = self._make(rate)
+        return True
 
     def stop(self) -> None:
         self.detector = None

@@ -13,7 +13,7 @@ from monitor.core.detectors.budget.points import Blocks, Points
 from monitor.core.detectors.budget.series import DISABLED, FULL, MUTE, SURE, BudgetSeries, Looks
 from monitor.core.detectors.reference import Reference
 from monitor.core.detectors.scored.rows import Plan, Rows, score
-from monitor.core.events import Ints
+from monitor.core.events import Floats, Ints
 
 RECENT = 32  # rows the most deviating columns are named from
 TOP = 3
@@ -46,6 +46,10 @@ class ScoredSeries(BudgetSeries):
         super().arm(made, blocks, complete, now)
         if self.armed is not None:
             self.share = min((self.armed.last - self.armed.first + self.lead) / (0.99 * FULL), 1.0)
+
+    def due(self, rows: Ints, clock: Floats) -> int | None:
+        """The time that the model was learned from is of the reference, too: two weeks are two weeks of both."""
+        return super().due(rows, clock if isinstance(self.collector, Rows) else clock + self.lead)
 
     def take(self, given: Points) -> Looks | None:
         """Collect rows, or look at their scores."""

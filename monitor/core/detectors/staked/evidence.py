@@ -49,13 +49,18 @@ def staked_finding(rule: Rule, batch: Batch, hit: Hit, clock: float) -> Finding:
     return finding(rule, batch, hit.row, evidence)
 
 
-def news_finding(rule: Rule, batch: Batch, row: int, where: tuple[str, str], news: tuple[str, int, float]) -> Finding:
-    """A value the reference never had. `where` (column, segment), `news` (value, size of the reference, clock)."""
-    (column, segment), (name, n, clock) = where, news
+def news_finding(
+    rule: Rule, batch: Batch, row: int, where: tuple[str, str], news: tuple[str, int, float, bool]
+) -> Finding:
+    """A value the reference never had. `where` (column, segment), `news` (value, size of the reference, clock, whether
+    it is the last that is told on its day)."""
+    (column, segment), (name, n, clock, last) = where, news
     detail = (
         f"{clean(column)}{in_segment(segment)} is '{clean(name)}', for the third time, which none of the {n:,} values "
         "of its reference was."
     )
+    if last:
+        detail += " Further new values of this day are not told one by one."
     return finding(rule, batch, row, Evidence(column, segment, "new value", None, None, None, None, 3, clock, detail))
 
 

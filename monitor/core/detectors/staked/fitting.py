@@ -12,6 +12,7 @@ from monitor.core.detectors.budget.predictor import autocorrelation_time, regres
 from monitor.core.detectors.budget.recursion import Cube
 from monitor.core.detectors.budget.replay import PERIODS, generator, height, resample
 from monitor.core.detectors.budget.shares import CAP, PERIOD
+from monitor.core.detectors.estimated.bets import EstimateBets, load_estimates
 from monitor.core.detectors.staked.category_bets import CategoryBets, load_categories
 from monitor.core.detectors.staked.groups import HarmTally
 from monitor.core.detectors.staked.harm_bets import MOST, HarmBets, fit_harm, load_harm
@@ -21,7 +22,7 @@ from monitor.core.detectors.staked.vocabulary import Vocabulary, vocabulary
 from monitor.core.events import Floats, Ints
 
 INDICATORS = 4  # categories by which the dependence of a column is judged
-Bets = HarmBets | CategoryBets
+Bets = HarmBets | CategoryBets | EstimateBets
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,27 @@ class Staked:
     tau: float
 
     def save(self) -> Any:
-        kind = "harm" if isinstance(self.bets, HarmBets) else "categories"
         numbers = [self.rate, self.height, self.n, self.first, self.last, self.every, self.tolerance, self.tau]
-        return [kind, self.bets.save(), numbers]
+        bets = self.bets.save()
+        return [_kind(self.bets), bets[:3] if isinstance(self.bets, CategoryBets) else bets, numbers]
 
 
 def load_staked(saved: Any) -> Staked:
     kind, bets, (rate, h, n, first, last, every, tolerance, tau) = saved
-    made: Bets = load_harm(bets) if kind == "harm" else load_categories(bets)
-    return Staked(made, rate, h, n, first, last, every, tolerance, tau)
+    return Staked(load_bets(kind, bets), rate, h, n, first, last, every, tolerance, tau)
+
+
+def load_bets(kind: str, saved: Any) -> Bets:
+    """What `save` of bets of a kind gave."""
+    if kind == "harm":
+        return load_harm(saved)
+    return load_estimates(saved) if kind == "estimates" else load_categories(saved)
+
+
+def _kind(bets: Bets) -> str:
+    if isinstance(bets, HarmBets):
+        return "harm"
+    return "estimates" if isinstance(bets, EstimateBets) else "categories"
 
 
 def arm_harm(tally: HarmTally, until: float, terms: Terms) -> Staked | str:
@@ -60,8 +73,8 @@ def arm_harm(tally: HarmTally, until: float, terms: Terms) -> Staked | str:
     n, k = len(bad) * size, float(bad.sum())
     if n < FEWEST:
         return f"The reference holds {n} answers whose truth is known; at least {FEWEST} are needed."
-    rate = _rate(clock)
-    tau = _dependence([bad / size]) * _excess(bad, size)
+    rate = rate_of(clock)
+    tau = dependence([bad / size]) * _excess(bad, size)
     bets = fit_harm(n / tau, k / tau, terms.tolerance, size, rate * size)
     if bets.upper > MOST:
         return f"In the reference {k / n:.0%} of the answers were bad, so there is hardly a rise left to be found."
@@ -71,7 +84,7 @@ def arm_harm(tally: HarmTally, until: float, terms: Terms) -> Staked | str:
     found = (
         None
         if early.upper > MOST
-        else _height(early.ratios(bad[cut:].astype(np.int64)), early.weights, clock[cut:], terms)
+        else asked_height(early.ratios(bad[cut:].astype(np.int64)), early.weights, clock[cut:], terms)
     )
     if found is None:
         return (
@@ -93,27 +106,27 @@ def arm_categories(tally: CategoryTally, until: float, terms: Terms) -> tuple[St
         return "The reference holds one value only; quality: new_category tells of another one."
     words, shares = vocabulary(list(tally.names), codes)
     places = words.codes(list(tally.names)).astype(np.int64)[codes]
-    tau = _dependence([(places == k).astype(np.float64) for k in range(min(len(words.own), INDICATORS))])
+    tau = dependence([(places == k).astype(np.float64) for k in range(min(len(words.own), INDICATORS))])
     cut = int(len(places) * FITTED)
     early = np.bincount(places[:cut], minlength=len(shares)) / cut
     replayed = CategoryBets(early, cut / tau, terms.tolerance)
-    found = _height(replayed.ratios(places[cut:]), replayed.weights, clock[cut:], terms)
+    found = asked_height(replayed.ratios(places[cut:]), replayed.weights, clock[cut:], terms)
     if found is None:
         return (
             "In its own reference the shares of its categories changed by so much that it would have paged too often "
             "at thirty times the threshold."
         )
     bets, ends = CategoryBets(shares, len(codes) / tau, terms.tolerance), (float(clock[0]), float(clock[-1]))
-    rate, step = _rate(clock), tally.thinning.step
+    rate, step = rate_of(clock), tally.thinning.step
     return Staked(bets, rate, found, len(codes), *ends, step, terms.tolerance, tau), words
 
 
-def _rate(clock: Floats) -> float:
+def rate_of(clock: Floats) -> float:
     span = float(clock[-1] - clock[0])
     return (len(clock) - 1) * PERIOD / span if span > 0 else 0.0
 
 
-def _dependence(series: list[Floats]) -> float:
+def dependence(series: list[Floats]) -> float:
     """The longest autocorrelation time of some series, by the first lag and by means of 50."""
     return max(_time(values - values.mean()) for values in series)
 
@@ -135,9 +148,9 @@ def _excess(bad: Floats, size: int) -> float:
     return max(float(bad.var()) / (size * p * (1 - p)), 1.0) if size > 1 and 0 < p < 1 else 1.0
 
 
-def _height(ratios: Cube, weights: Floats, clock: Floats, terms: Terms) -> float | None:
+def asked_height(ratios: Cube, weights: Floats, clock: Floats, terms: Terms) -> float | None:
     """How high the threshold has to be for pseudo-periods of the last part of the reference to keep the budget."""
-    rate = max(_rate(clock), 1.0)
+    rate = max(rate_of(clock), 1.0)
     length = int(min(max(rate, 64), 8192))
     table = np.concatenate([ratios, np.ones((1, len(weights)))])
     rows: Ints = resample(len(ratios), length, rate * HALF_DAY / PERIOD, generator(terms.seed))

@@ -10,7 +10,9 @@ from monitor.core.detectors.budget.bets import WEIGHTS
 from monitor.core.detectors.budget.pool import FEW, FEWER, Hit, Pool, Watched
 from monitor.core.detectors.budget.recursion import Cube
 from monitor.core.detectors.budget.series import BudgetSeries
+from monitor.core.detectors.estimated.bets import EstimateBets
 from monitor.core.detectors.keyed import Key
+from monitor.core.detectors.staked.category_bets import CategoryBets
 from monitor.core.detectors.staked.fitting import Staked
 from monitor.core.detectors.staked.harm_bets import HarmBets
 from monitor.core.detectors.staked.series import StakedLooks
@@ -71,18 +73,18 @@ class MixedPool(Pool):
         return super().run(entries, watched)
 
     def delays(self, key: Key) -> dict[float, float | None]:
-        """For series of harm: answers until a rate of twice, and of four times the usual is found, about."""
+        """For series of harm, and of estimates of it: answers until twice, and four times the usual rate is found."""
         i = self._places[key]
         armed = self._armed[i]
         if not isinstance(armed, Staked):
             return super().delays(key)
-        if not isinstance(armed.bets, HarmBets):
+        if isinstance(armed.bets, CategoryBets):
             return {}
         release = self._shares[i] * self._shift / max(armed.rate, 1e-9) / armed.height
         return {times: _delay(armed.bets, times, release) for times in (2.0, 4.0)}
 
 
-def _delay(bets: HarmBets, times: float, release: float) -> float | None:
+def _delay(bets: HarmBets | EstimateBets, times: float, release: float) -> float | None:
     growth = bets.growth(min(max(times * bets.usual, bets.upper), 1.0)).tolist()
     stakes = (bets.standing() * bets.weights * release).tolist()
     found = [np.log(1.0 / stake) / g for stake, g in zip(stakes, growth, strict=True) if g > 1e-9 and 0 < stake < 1]

@@ -1,4 +1,4 @@
-"""How the categories of a column are collected: every one where few come, every second, fourth, … where many do."""
+"""How codes of a column are collected: every one where few come, every second, fourth, … where many do."""
 
 from __future__ import annotations
 
@@ -34,13 +34,11 @@ class Thinning:
         self.step, self.seen = saved
 
 
-class CategoryTally:
-    """The reference of a category series while it is collected: at most `LIMIT` codes of values, and their names."""
+class Tally:
+    """A reference of codes (whole numbers below 65,536) while it is collected: at most `LIMIT` of them."""
 
     def __init__(self) -> None:
         self.first = np.nan  # clock of the first value
-        self.names: dict[str, int] = {}
-        self.overflow = False  # more values than MOST
         self.clock: Floats = np.empty(0)
         self.at: Floats = np.empty(0)
         self.codes: Ints = np.empty(0, dtype=np.int64)
@@ -50,22 +48,50 @@ class CategoryTally:
     def seen(self) -> int:
         return self.thinning.seen
 
+    def coded(self, values: Any) -> Ints:
+        """The codes of values, in order."""
+        return np.asarray(values).astype(np.int64)
+
     def add(self, given: Points) -> None:
-        """Take points whose values are texts, in order."""
+        """Take points of single values, in order."""
         if given.n and np.isnan(self.first):
             self.first = float(given.clock[0])
         while given.n:
             room = (LIMIT - len(self.clock)) * self.thinning.step
             now, given = given.take(slice(0, room)), given.take(slice(room, None))
-            names: list[Any] = list(map(self.names.get, now.value.tolist()))
-            if None in names:
-                names = [self._code(text) for text in now.value]
-            kept = self.thinning.take(Points(now.rows, now.clock, now.at, np.array(names), now.score))
+            codes = self.coded(now.value).astype(np.float64)
+            kept = self.thinning.take(Points(now.rows, now.clock, now.at, codes, now.score))
             self.clock, self.at = np.concatenate([self.clock, kept.clock]), np.concatenate([self.at, kept.at])
             self.codes = np.concatenate([self.codes, kept.value.astype(np.int64)])
             if len(self.clock) >= LIMIT:
                 self.clock, self.at, self.codes = self.clock[::2], self.at[::2], self.codes[::2]
                 self.thinning.step *= 2
+
+    def memory(self) -> int:
+        return 24 * len(self.clock)
+
+    def save(self) -> Any:
+        return [self.first, self.clock, self.at, self.codes.astype(np.uint16), self.thinning.save()]
+
+    def load(self, saved: Any) -> None:
+        self.first, self.clock, self.at, codes, thinning = saved
+        self.codes = codes.astype(np.int64)
+        self.thinning.load(thinning)
+
+
+class CategoryTally(Tally):
+    """Values are texts, and their codes places in `names`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[str, int] = {}
+        self.overflow = False  # more values than MOST
+
+    def coded(self, values: Any) -> Ints:
+        codes: list[Any] = list(map(self.names.get, values.tolist()))
+        if None in codes:
+            codes = [self._code(text) for text in values]
+        return np.array(codes, dtype=np.int64)
 
     def _code(self, text: str) -> int:
         known = self.names.get(text[:LONGEST])
@@ -78,15 +104,12 @@ class CategoryTally:
         return len(self.names) - 1
 
     def memory(self) -> int:
-        return 24 * len(self.clock) + 100 * len(self.names)
+        return super().memory() + 100 * len(self.names)
 
     def save(self) -> Any:
-        codes = self.codes.astype(np.uint16)
-        names = list(self.names)
-        return [self.first, names, self.overflow, self.clock, self.at, codes, self.thinning.save()]
+        return [list(self.names), self.overflow, super().save()]
 
     def load(self, saved: Any) -> None:
-        self.first, names, self.overflow, self.clock, self.at, codes, thinning = saved
+        names, self.overflow, rest = saved
         self.names = {name: i for i, name in enumerate(names)}
-        self.codes = codes.astype(np.int64)
-        self.thinning.load(thinning)
+        super().load(rest)

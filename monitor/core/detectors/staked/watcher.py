@@ -12,10 +12,12 @@ from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.pool import Hit, Pool
 from monitor.core.detectors.budget.series import BudgetSeries, Looks
 from monitor.core.detectors.budget.watcher import SPREAD, BudgetWatcher
-from monitor.core.detectors.descriptors import descriptor_parts
+from monitor.core.detectors.descriptors import descriptor_parts, is_distance
+from monitor.core.detectors.distances import DistanceSeries
 from monitor.core.detectors.inputs import is_pattern, number_parts, usable_from
 from monitor.core.detectors.keyed import Key
 from monitor.core.detectors.keyed_watcher import Edge, Part
+from monitor.core.detectors.methods import TOLERATED
 from monitor.core.detectors.staked.evidence import news_finding, staked_finding
 from monitor.core.detectors.staked.fitting import arm_categories, arm_harm
 from monitor.core.detectors.staked.pool import MixedPool
@@ -24,8 +26,6 @@ from monitor.core.detectors.staked.words import describe_staked
 from monitor.core.events import Batch, Codes, Floats
 from monitor.core.findings import UNKNOWN, YES, Finding
 from monitor.core.rules.model import Detect, Rule
-
-HARM_TOLERANCE = 0.005  # rise of a rate on which nobody would act, where the rule does not say
 
 
 class Indicator(Protocol):
@@ -47,8 +47,8 @@ class StakedWatcher(BudgetWatcher):
         if not isinstance(looks, StakedLooks) or not isinstance(entry, StakedSeries):
             return looks, edges
         where = (key[2], key[1])
-        for row, name in looks.news:
-            news = (name, entry.armed.n, float(clock[row]))
+        for row, name, last in looks.news:
+            news = (name, entry.armed.n, float(clock[row]), last)
             edges.append((row, news_finding(self.rule, batch, row, where, news)))
         return (looks if looks.points.n else None), edges
 
@@ -64,13 +64,17 @@ class StakedWatcher(BudgetWatcher):
             assert isinstance(entry, StakedSeries)
             terms = Terms(budget, self._tolerance, SPREAD, (self.rule.key, self._model, " ".join(key)))
             complete = self._is_complete(entry, until)
-            if entry.kind == "harm":
-                entry.adopt(arm_harm(entry.collector, until, terms), None, complete, now)
-                continue
-            made = arm_categories(entry.collector, until, terms)
-            staked, words = (made, None) if isinstance(made, str) else made
-            entry.adopt(staked, words, complete, now)
+            self._fit(entry, until, terms, complete, now)
         self._pool.adopt(entries)
+
+    def _fit(self, entry: StakedSeries, until: float, terms: Terms, complete: bool, now: float) -> None:
+        """Make what is bet on of what a series has collected from events up to `until`."""
+        if entry.kind == "harm":
+            entry.adopt(arm_harm(entry.collector, until, terms), None, complete, now)
+            return
+        made = arm_categories(entry.collector, until, terms)
+        staked, words = (made, None) if isinstance(made, str) else made
+        entry.adopt(staked, words, complete, now)
 
     def _finding(self, batch: Batch, hit: Hit, clock: float) -> Finding:
         if isinstance(hit.series, StakedSeries):
@@ -87,10 +91,14 @@ class ShiftWatcher(StakedWatcher):
     """Columns of numbers and of categories, as their kinds become known."""
 
     def _series(self, key: Key) -> BudgetSeries:
+        if is_distance(key[2]):
+            return DistanceSeries()
         return StakedSeries("categories") if self._columns.kind(key[2]) == "category" else BudgetSeries()
 
     def _saved_series(self, key: Key, saved: Any) -> BudgetSeries:
         """A column may be another kind by now: then the series goes with the next event, and the others stay."""
+        if "centre" in saved:
+            return DistanceSeries()
         return StakedSeries("categories") if "kind" in saved else BudgetSeries()
 
     def parts(self, batch: Batch) -> list[Part]:
@@ -131,7 +139,7 @@ class HarmWatcher(StakedWatcher):
     ) -> None:
         super().__init__(rule, detect, columns, form, budget, model)
         self._condition = condition
-        self._tolerance = HARM_TOLERANCE if detect.tolerance is None else detect.tolerance
+        self._tolerance = TOLERATED["harm"] if detect.tolerance is None else detect.tolerance
 
     def _series(self, key: Key) -> BudgetSeries:
         return StakedSeries("harm")

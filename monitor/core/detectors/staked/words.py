@@ -6,6 +6,7 @@ from typing import Any
 
 from monitor.core.detectors.budget.predictor import DAY
 from monitor.core.detectors.report import clean, number
+from monitor.core.detectors.staked.category_bets import CategoryBets
 from monitor.core.detectors.staked.fitting import Staked
 from monitor.core.detectors.staked.harm_bets import HarmBets
 from monitor.core.detectors.staked.series import StakedSeries
@@ -19,6 +20,7 @@ def describe_staked(series: StakedSeries, delays: dict[float, float | None]) -> 
     if isinstance(bets, HarmBets):
         times = {f"{size:g} times the rate": None if d is None else d * armed.every for size, d in delays.items()}
         return about | {"usual": bets.usual, "never_told_up_to": bets.upper, "finds": times}
+    assert isinstance(bets, CategoryBets)
     assert series.words is not None
     shares = dict(zip([clean(name) for name in series.words.own], bets.shares.tolist(), strict=False))
     return about | {"usual": dict(list(shares.items())[:SHOWN]), "new_values": series.words.closed}
