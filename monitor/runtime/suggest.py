@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.core.detectors.budget.watcher import tolerance_of
+from monitor.core.detectors.budget.learning import tolerance_of
 from monitor.core.detectors.build import page_budget
 from monitor.core.rules.compile import Source
 from monitor.core.rules.model import Book, Detect, Rule
