@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from monitor.core.detectors.budget.rolling import Rolling
 from monitor.core.detectors.budget.rounds import Ready, Rounds
 from monitor.core.detectors.budget.series import LATCHED, REFUSED, WATCHING, BudgetSeries
 from monitor.core.detectors.budget.shares import BudgetClock
+from monitor.core.detectors.budget.trend import as_of_now
 from monitor.core.detectors.budget.window import Window
+from monitor.core.detectors.budget.words import trend_of
 from monitor.core.detectors.forms import readable
 from monitor.core.detectors.keyed import Key, Keyed
 from monitor.core.detectors.keyed_watcher import Edge, KeyedWatcher
@@ -143,7 +146,12 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
         if source is None:
             return 0
         points, blocks = source.until(np.inf)
+        growth = 0.0
+        if self._rolling is not None and points.n > 1:
+            points, growth = as_of_now(points)
         made, later = arm_one(Reference(" ".join(key), points, blocks), self._terms([" ".join(key)]))
+        if isinstance(made, Armed) and growth:
+            made = replace(made, why="; ".join([trend_of(growth), *([made.why] if made.why else [])]))
         if isinstance(made, Armed) and not np.isfinite(made.seen.table).all():
             raise ArithmeticError("bets that are no numbers")
         self._rounds.note(key, Ready(made, later, entry.collector is None, source.first))

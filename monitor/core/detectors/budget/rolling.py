@@ -109,16 +109,24 @@ class Rolling:
         complete = entry.collector is None and entry.state in (WATCHING, REFUSED)
         return complete and key in self.windows and not self.windows[key].held
 
-    def describe(self, key: Key, entry: BudgetSeries) -> dict[str, Any]:
-        """For programs: whether the reference of a series rolls, and why not."""
+    def describe(self, key: Key, entry: BudgetSeries, in_turn: bool) -> str:
+        """Whether the reference of a series rolls, and why it does not now, in a sentence."""
+        days, window = f"{self.span / DAY:g} days", self.windows.get(key)
         if not takes_references(entry):
-            return {"rolls": False}
-        window = self.windows.get(key)
-        return {
-            "rolls": True,
-            "rolls_after_page": window is not None and window.held,
-            "refit_refused": self.refused.get(key),
-        }
+            return "Its reference does not roll: only those of numbers do."
+        if window is not None and window.held:
+            return "Its reference does not roll while what it paged for is open: close its incident."
+        if window is not None and window.moved:
+            return "It has been elsewhere since its page: its reference rolls on once there is a week of that."
+        if key in self.refused:
+            return f"The last {days} make no reference, so the one before stays. {self.refused[key]}"
+        if in_turn:
+            return "It is being fitted."
+        return f"Its reference is refitted every day to the last {days}."
+
+    def about(self) -> dict[str, Any]:
+        """For programs: seconds it rolls over, refits so far, and the clock of the last one."""
+        return {"over": self.span, "refits": self.count, "last": None if np.isnan(self.last) else self.last}
 
     def memory(self) -> int:
         return sum(window.memory() for window in self.windows.values())

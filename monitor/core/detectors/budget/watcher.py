@@ -206,10 +206,20 @@ class BudgetWatcher(LearningWatcher):
             "tolerance": self._tolerance,
             "reference_version": self._given.version,
             "waiting": self._given.waiting is not None,
-            "references": reference_rows(self._entries.entries, self._pool, self._told, given=self.GIVEN),
+            "rolling": None if self._rolling is None else self._rolling.about(),
+            "references": self._reference_rows(),
             "not_numbers": not_numbers(self._detect.columns, self._columns),
             "not_covered": "category, text and vector columns; watch categories with quality: new_category",
         }
+
+    def _reference_rows(self) -> list[dict[str, Any]]:
+        entries = self._entries.entries
+        rows = reference_rows(entries, self._pool, self._told, given=self.GIVEN)
+        if self._rolling is not None:
+            for row in rows:
+                key = (row["version"], row["segment"], row["column"])
+                row["rolling"] = self._rolling.describe(key, entries[key], key in self._rounds)
+        return rows
 
     def _told(self, key: Key, entry: BudgetSeries) -> dict[str, Any]:
         assert entry.armed is not None

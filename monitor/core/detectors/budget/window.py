@@ -9,7 +9,8 @@ import numpy as np
 from monitor.core.detectors.budget.arming import FEWEST
 from monitor.core.detectors.budget.collect import LIMIT, Collector
 from monitor.core.detectors.budget.points import SHORTEST, Blocks, Points
-from monitor.core.detectors.budget.series import FULL
+from monitor.core.detectors.budget.series import FULL, HALF
+from monitor.core.detectors.budget.trend import continues
 
 COVERED = 0.99  # of the time wanted that a reference has to cover
 ENOUGH = LIMIT - LIMIT // 8 - 1  # points that are enough, however short a time they cover
@@ -25,13 +26,17 @@ class Window:
     def __init__(self, span: float, collector: Collector | None = None) -> None:
         self.span = span
         self.held = False
-        self._begin(Collector() if collector is None else collector)
-
-    def _begin(self, collector: Collector) -> None:
-        self._now = collector
+        self._wanted = FULL  # seconds that a reference has to cover
+        self._moved = np.nan  # clock from which it may be elsewhere than its trend leads; NaN: it is not
+        self._now = Collector() if collector is None else collector
         self._next: Collector | None = None
-        self._cut = collector.first  # clock of the day that blocks are scored by
+        self._cut = self._now.first  # clock of the day that blocks are scored by
         self._gaps: list[tuple[float, float]] = []  # stretches that are left out, by the clock
+
+    @property
+    def moved(self) -> bool:
+        """Whether it may be elsewhere than its trend leads."""
+        return bool(np.isfinite(self._moved))
 
     @property
     def first(self) -> float:
@@ -55,12 +60,12 @@ class Window:
         self.held = True
 
     def release(self, clock: float, moved: bool) -> None:
-        """Somebody has looked at the page. `moved`: the series has been elsewhere since; then it begins anew."""
+        """Somebody has looked at the page. `moved`: the series has been elsewhere since."""
         if not self.held:
             return
         if moved:
-            self._begin(Collector())
-        elif np.isfinite(self._now.last):
+            self._moved = clock
+        if np.isfinite(self._now.last):
             self._gaps.append((self._now.last, clock))
         self.held = False
 
@@ -74,15 +79,28 @@ class Window:
             self._next = Collector()
         self._now.forget_before(start)
         self._gaps = [gap for gap in self._gaps if gap[1] > start]
+        if self.moved:
+            self._look(clock)
+
+    def _look(self, clock: float) -> None:
+        """Whether a series that has moved goes on where it was going: its trend alone may have brought it there. If
+        not, what came before is of another place, and the next reference is made of a week of the new one."""
+        points = self._now.points
+        place = int(points.clock.searchsorted(self._moved))
+        if continues(points.take(slice(0, place)), points.take(slice(place, None))):
+            self._moved = np.nan
+        elif clock - self._moved >= HALF:
+            self._now.forget_before(self._moved)
+            self._gaps, self._wanted, self._moved = [], HALF, np.nan
 
     def covers(self) -> bool:
         """Whether there is enough for a reference."""
         points = self._now.points
-        if self.held or points.n < FEWEST:
+        if self.held or self.moved or points.n < FEWEST:
             return False
         first, last = float(points.clock[0]), float(points.clock[-1])
         missed = sum(min(end, last) - max(start, first) for start, end in self._gaps if end > first and start < last)
-        return points.n >= ENOUGH or last - first - missed >= COVERED * min(self.span, FULL)
+        return points.n >= ENOUGH or last - first - missed >= COVERED * min(self.span, self._wanted)
 
     def until(self, when: float) -> tuple[Points, Blocks | None]:
         """What was seen up to a time of the events, as points, and how later values become such points."""
@@ -93,10 +111,10 @@ class Window:
 
     def save(self) -> Any:
         after = None if self._next is None else self._next.save()
-        return [self._now.save(), after, self._cut, self._gaps, self.held]
+        return [self._now.save(), after, self._gaps, [self._cut, self._wanted, self._moved, self.held]]
 
     def load(self, saved: Any) -> None:
-        now, after, self._cut, gaps, self.held = saved
+        now, after, gaps, (self._cut, self._wanted, self._moved, self.held) = saved
         self._now.load(now)
         self._next = None
         if after is not None:
