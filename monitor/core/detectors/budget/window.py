@@ -63,7 +63,7 @@ class Window:
         """Somebody has looked at the page. `moved`: the series has been elsewhere since."""
         if not self.held:
             return
-        if moved:
+        if moved and not self.moved:  # else a further page would put off for ever what the first one has
             self._moved = clock
         if np.isfinite(self._now.last):
             self._gaps.append((self._now.last, clock))
@@ -79,7 +79,7 @@ class Window:
             self._next = Collector()
         self._now.forget_before(start)
         self._gaps = [gap for gap in self._gaps if gap[1] > start]
-        if self.moved:
+        if self.moved and not self.held:
             self._look(clock)
 
     def _look(self, clock: float) -> None:
