@@ -30,11 +30,16 @@ Expires = Annotated[
 def list_(
     context: typer.Context,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Only those of one model.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also every refit of a reference that rolls.")] = False,
     output: Output = "table",
 ) -> None:
-    """List every version of what was taken for normal, by whom, why, and until when."""
+    """List the versions of what was taken for normal, by whom, why, and until when.
+
+    Of a reference that rolls, only the last refit is listed: the others with --all, and in JSON.
+    """
     with told():
         page = _listed(shared(context).daemon(), model)
+    listed = page["references"] if every else _without_old_refits(page["references"])
     rows = [
         {
             **r,
@@ -44,7 +49,7 @@ def list_(
             "armed": "yes" if r["rules"] else "learning",
             "until": _short(r["ended_at"] or r["expires_at"]),
         }
-        for r in page["references"]
+        for r in listed
     ]
     if not rows and output == "table":
         say("Nobody has accepted a new normal, and no detector under the page budget has learned one yet.")
@@ -197,6 +202,19 @@ def fail_if_nothing(watched: int) -> None:
 
 def _listed(daemon: Daemon, model: str | None) -> dict[str, Any]:
     return daemon.json("/v1/references" + (f"?model={quote(model, safe='')}" if model else ""))
+
+
+def _without_old_refits(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Versions, the newest first, without refits that a later one of the same rule has replaced."""
+    seen: set[tuple[str, str | None]] = set()
+    kept = []
+    for row in found:
+        rule = (row["model"], row["rule"])
+        if "rolled" not in row["source"] or rule not in seen:
+            kept.append(row)
+        if "rolled" in row["source"]:
+            seen.add(rule)
+    return kept
 
 
 def _of(daemon: Daemon, model: str, version: int | None) -> dict[str, Any]:

@@ -73,20 +73,25 @@ class Fitted:
         return replace(newer, series=tuple(series[key] for key in sorted(series) if key[0] in kept))
 
     def for_version(self, version: str) -> list[FittedSeries]:
-        """What holds for a version of the model: its own series, or else those of the last version there are any of."""
-        versions = {s.version for s in self.series}
-        wanted = version if version in versions else max(versions, default="")
+        """What holds for a version of the model: its own series, or else those of the version that came last."""
+        began = dict.fromkeys(sorted(s.version for s in self.series), -np.inf)
+        for s in self.series:
+            began[s.version] = max(began[s.version], -np.inf if s.armed is None else s.armed.first)
+        wanted = version if version in began else max(began, key=began.__getitem__, default="")
         return [replace(s, version=version) for s in self.series if s.version == wanted]
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
     """Series of a rule that a bank has just armed, or refused. `version` is that of the reference people gave, 0 for
-    what was learned without anybody's word."""
+    what was learned without anybody's word. `rolled`: by which refit of the rule since, over the last `span` seconds;
+    0: by none, and then `fitted` holds only what is new."""
 
     model: str
     version: int
     fitted: Fitted
+    rolled: int = 0
+    span: float = 0.0
 
 
 def unpack(packed: bytes, trusted: bool = False) -> Fitted:

@@ -194,7 +194,7 @@ class References(DeskBase):
 
     def _sound(self, model: str, rule: str, body: bytes, again: bool = False) -> Fitted:
         """What was fitted, if the rule in force can watch by it. Raises Refused."""
-        from monitor.core.detectors.budget.watcher import tolerance_of
+        from monitor.core.detectors.budget.learning import tolerance_of
         from monitor.core.detectors.build import takes_references
         from monitor.core.detectors.forms import form_of
         from monitor.core.references import unpack

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.core.detectors.budget.watcher import tolerance_of
+from monitor.core.detectors.budget.learning import tolerance_of
 from monitor.core.detectors.build import budgeted, page_budget
 from monitor.core.detectors.methods import TOLERATED
 from monitor.core.rules.compile import Source

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from monitor.store import rows
 from monitor.store.database import Transaction
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MACHINE: Final = "machine"
 BY_ITSELF: Final = "learned from its first events"
+ROLLED: Final = "refitted to its last days, as its rule says"
+ROLLED_KEPT = 8  # refits of a rule whose body is kept: a week to go back to
+DAY = 86_400.0
 
 
 def add_reference(
@@ -58,6 +61,9 @@ def keep_learned(tx: Transaction, learned: Sequence[Learned]) -> None:
     from monitor.core.references import unpack  # brings detectors along; the front reads this module too
 
     for item in learned:
+        if item.rolled:
+            _keep_rolled(tx, item)
+            continue
         fitted = item.fitted
         id_ = _row_of(tx.connection, item.model, fitted.rule, item.version)
         known = None if id_ is None else _body(tx.connection, id_, fitted.rule)
@@ -72,6 +78,18 @@ def keep_learned(tx: Transaction, learned: Sequence[Learned]) -> None:
             source, kind = {"learned": "first"}, "reference_learned"
             add_reference(tx, id_, item.model, fitted.rule, source, MACHINE, BY_ITSELF, kind=kind)
         _put_body(tx, id_, fitted.rule, fitted.pack(), tx.at if known is None else known[1])
+
+
+def _keep_rolled(tx: Transaction, item: Learned) -> None:
+    """Keep a refit as a version of its own; of those long before only that they were."""
+    rule, source = item.fitted.rule, {"rolled": item.rolled, "days": item.span / DAY, "after": item.version}
+    packed = {rule: item.fitted.pack()}
+    add_reference(tx, str(uuid4()), item.model, rule, source, MACHINE, ROLLED, packed, kind="reference_rolled")
+    mine = (table.c.model == rows.clean(item.model, 200), table.c.rule == rule, table.c.reason == ROLLED)
+    joined = select(table.c.id).join(bodies, table.c.id == bodies.c.reference).where(*mine, table.c.author == MACHINE)
+    old = tx.connection.execute(joined.order_by(table.c.version.desc()).offset(ROLLED_KEPT)).scalars().all()
+    if old:
+        tx.connection.execute(delete(bodies).where(bodies.c.reference.in_(old)))
 
 
 def references(connection: Connection, model: str | None = None) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ _INCIDENTS = {
     "reference_accepted": "a person took the present for the new normal",
     "reference_rolled_back": "a person put an earlier normal back",
     "reference_learned": "detectors have learned what is normal, and watch by it",
+    "reference_rolled": "a reference that rolls was refitted to its last days",
     "reference_expired": "what was normal for a time ran out",
     "alert_viewed": "a person looked at an incident",
 }

@@ -143,9 +143,4 @@ class KeyedWatcher(Generic[E]):
         about = {"since": self._since, **self.about(), **self._entries.describe()}
         if self._routes.segments.full:
             about["notes"] = [*about["notes"], "there are more segments than are told apart; the rest share one"]
-        if self.rule.reference is not None:
-            about["notes"] = [
-                *about["notes"],
-                "the reference does not roll yet: it is kept until a person acts",
-            ]
         return about

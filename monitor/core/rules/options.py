@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from monitor.core.rules.model import Detect, Form
@@ -89,6 +90,12 @@ class Options:
         if rolling is None or not isinstance(node, TextNode):
             self.reader.report.error(node, f"`{text}` is no reference.", "Write frozen, or rolling 28d.")
             return None
-        days = 90 * UNITS["d"]
-        span = TextNode(rolling[1], node.position, node.style, node.width)
-        return self.reader.duration(span, "`reference`", UNITS["h"], days, "1h to 90d")
+        if form.kind != "shift" or form.method is not None or not form.budget:
+            message = "Only a `shift` on the page budget that names no detector has a reference that rolls."
+            self.reader.report.error(node, message, "Write frozen, or delete the line.")
+            return None
+        shift = 0 if node.style else rolling.start(1)  # only of plain text is it known where a word stands
+        place = replace(node.position, column=node.position.column + shift)
+        span = TextNode(rolling[1], place, node.style, len(rolling[1]))
+        week = 7 * UNITS["d"]
+        return self.reader.duration(span, "The time a reference rolls over", week, 90 * UNITS["d"], "7d to 90d")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -80,12 +82,14 @@ class Armed:
 
 def arm(references: list[Reference], terms: Terms) -> list[Armed | str]:
     """For each reference what is watched, or why nothing is: a whole sentence."""
-    both = [_one(reference, terms) for reference in references]
-    _together(both, terms)
-    return [made for made, _ in both]
+    both = [arm_one(reference, terms) for reference in references]
+    stage = together(both, terms)
+    more = 1.0 if stage is None else height(*stage)
+    return [lifted(made, later, more) for made, later in both]
 
 
-def _one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | None]:
+def arm_one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | None]:
+    """One of them by itself, and what the others need to know of it (`together`)."""
     points = reference.points
     if points.n < FEWEST:
         unit = "blocks of five minutes" if reference.blocks is not None else "values"
@@ -151,8 +155,23 @@ def _later(reference: Reference, seen: Seen, terms: Terms) -> Later:
     return Later(late.clock, cells, early.table)
 
 
+class Stage(NamedTuple):
+    """What `replay.height` tries series on: arguments in its order."""
+
+    table: Cube
+    cells: Drawn
+    due: Floats
+    weights: Floats
+    threshold: float
+    allowed: float
+
+
 def _height(later: list[Later], rates: list[float], heights: Floats, terms: Terms) -> float | None:
     """How high the threshold of these series together has to be, above their own `heights`."""
+    return height(*_stage(later, rates, heights, terms))
+
+
+def _stage(later: list[Later], rates: list[float], heights: Floats, terms: Terms) -> Stage:
     matrix, table = _aligned(later)
     span = max(float(max(x.clock[-1] for x in later) - min(x.clock[0] for x in later)), 1.0)
     rate = len(matrix) * PERIOD / span
@@ -162,7 +181,7 @@ def _height(later: list[Later], rates: list[float], heights: Floats, terms: Term
     rows = resample(len(matrix), length, rate * HALF_DAY / PERIOD, rng)
     given = np.array(rates)
     alone = np.minimum(shares(given) / np.maximum(given, 1.0), CAP) / heights
-    return height(table, Drawn(matrix, rows), alone, WEIGHTS, 1.0 / terms.budget, max(terms.budget * periods, 1.0))
+    return Stage(table, Drawn(matrix, rows), alone, WEIGHTS, 1.0 / terms.budget, max(terms.budget * periods, 1.0))
 
 
 def _aligned(later: list[Later]) -> tuple[Ints, Cube]:
@@ -178,15 +197,20 @@ def _aligned(later: list[Later]) -> tuple[Ints, Cube]:
     return matrix, table
 
 
-def _together(both: list[tuple[Armed | str, Later | None]], terms: Terms) -> None:
-    """Raise the thresholds of series that page too often together, though none does alone."""
-    found = [(i, made, later) for i, (made, later) in enumerate(both) if isinstance(made, Armed) and later is not None]
-    if len(found) < 2 or len(np.unique(np.concatenate([later.clock for _, _, later in found]))) > POOLED:
-        return
-    own = np.array([made.height for _, made, _ in found])
-    more = _height([later for _, _, later in found], [made.rate for _, made, _ in found], own, terms)
-    for i, made, later in found:
-        if more is None:
-            both[i] = replace(made, height=SILENT, why=TOGETHER), later
-        elif more > 1:
-            both[i] = replace(made, height=made.height * more), later
+def together(both: Sequence[tuple[Armed | str, Later | None]], terms: Terms) -> Stage | None:
+    """Series that may page too often together, though none does alone; None where there are no two that are watched, or
+    too many rows to replay."""
+    found = [(made, later) for made, later in both if isinstance(made, Armed) and later is not None]
+    if len(found) < 2 or len(np.unique(np.concatenate([later.clock for _, later in found]))) > POOLED:
+        return None
+    own = np.array([made.height for made, _ in found])
+    return _stage([later for _, later in found], [made.rate for made, _ in found], own, terms)
+
+
+def lifted(made: Armed | str, later: Later | None, more: float | None) -> Armed | str:
+    """A series whose threshold is raised by what it took together with others; None: no height was enough."""
+    if isinstance(made, str) or later is None or more == 1.0:
+        return made
+    if more is None:
+        return replace(made, height=SILENT, why=TOGETHER)
+    return replace(made, height=made.height * more)

@@ -51,6 +51,25 @@ class Collector:
         span = self.last - self.first
         return self.seen * PERIOD / span if span > 0 else 0.0
 
+    def forget_before(self, clock: float) -> None:
+        """Drop points that came before a time. A sample that does not cover a day yet is kept whole."""
+        if self._thin > 1 and self.blocks is None:
+            return
+        self.points = self.points.take(slice(int(self.points.clock.searchsorted(clock)), None))
+        self.first = float(self.points.clock[0]) if self.points.n else np.nan
+        if self.blocks is None:
+            self.seen = self.points.n
+
+    def forget_after(self, at: float) -> None:
+        """Drop points of events that happened at a time or later, and the block that is not complete."""
+        self.points = self.points.take(np.flatnonzero(self.points.at < at))
+        if self.blocks is not None:
+            self.blocks = Blocks(self.blocks.cells, self.blocks.length, self.blocks.fewest)
+        elif self._thin == 1:
+            self.seen = self.points.n
+        if not self.points.n:
+            self.first = np.nan
+
     def _add_values(self, given: Points) -> Points:
         room = (LIMIT - self.points.n) * self._thin
         now, later = given.take(slice(0, room)), given.take(slice(room, None))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor.core.columns import Columns
+from monitor.core.detectors.budget.series import BudgetSeries
 from monitor.core.detectors.budget.watcher import BudgetWatcher
 from monitor.core.detectors.build import takes_references
 from monitor.core.detectors.forms import form_of
-from monitor.core.detectors.keyed import Key
-from monitor.core.detectors.keyed_watcher import Part
 from monitor.core.events import Batch, Floats, Ints
 from monitor.core.references import Fitted
 from monitor.core.rules.model import Detect, Rule
@@ -53,5 +52,5 @@ class Fitter(BudgetWatcher):
         found = self.fitted()
         return replace(found, series=tuple(replace(s, version=self._of or "") for s in found.series))
 
-    def _stretch(self, streams: list[tuple[Key, Part, Ints]], told: Floats, start: int) -> tuple[int, list[Key]]:
-        return len(told), []
+    def _due(self, entry: BudgetSeries, rows: Ints, told: Floats) -> int | None:
+        return None

@@ -104,6 +104,13 @@ class BudgetSeries:
         self._values, self._cells = np.empty(0, dtype=np.float16), np.empty(0, dtype=np.int64)
         self.offset, self.ratio = 0.0, 1.0
 
+    def remember(self, points: Points) -> None:
+        """Points that came before: a series that is armed anew is not to take what comes next for its first values."""
+        assert self.armed is not None
+        cells, self._lags = self.armed.seen.cells(points, self._lags)
+        _, self._carried = self._odds(points)
+        self._values, self._cells = self._levels(points)[-RECENT:], cells[-RECENT:]
+
     # -- watching --
 
     def take(self, given: Points) -> Looks | None:
@@ -122,10 +129,7 @@ class BudgetSeries:
         self.since = float(points.clock[-1])
         cells, self._lags = armed.seen.cells(points, self._lags)
         odds, self._carried = self._odds(points)
-        level = points.value if armed.outliers is None else armed.outliers.level(points)
-        with np.errstate(over="ignore", invalid="ignore"):
-            far = np.nan_to_num((level - armed.mean) / (armed.sd or 1.0)).clip(-FAR, FAR)
-        levels = np.concatenate([self._values, far.astype(np.float16)])
+        levels = np.concatenate([self._values, self._levels(points)])
         past = np.concatenate([self._cells, cells])
         self._values, self._cells = levels[-RECENT:], past[-RECENT:]
         if self.state == LATCHED:
@@ -133,6 +137,14 @@ class BudgetSeries:
         waited = np.maximum(waited, 0.0)
         odds = np.where(points.clock < self.muted, 0.0, odds)
         return Looks(points, cells, odds, waited, self.worn(points.clock), levels, past)
+
+    def _levels(self, points: Points) -> Halves:
+        armed = self.armed
+        assert armed is not None
+        level = points.value if armed.outliers is None else armed.outliers.level(points)
+        with np.errstate(over="ignore", invalid="ignore"):
+            far = np.nan_to_num((level - armed.mean) / (armed.sd or 1.0)).clip(-FAR, FAR)
+        return far.astype(np.float16)
 
     def before(self, looks: Looks | None, row: int, clock: float) -> Looks | None:
         """What there is to show of the points before `row`, where none of these `looks` has come by then; None if

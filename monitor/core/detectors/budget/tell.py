@@ -91,6 +91,8 @@ def row_sentences(row: Mapping[str, Any]) -> list[str]:
     slow = row.get("slow_changes", True)  # `now` is of slow changes
     if slow and row.get("now") is not None and row["state"] != LATCHED:
         said.append(f"It is at {row['now']:.1%} of what pages.")
+    if row.get("rolling"):
+        said.append(row["rolling"])
     if row["state"] == LATCHED:
         said.append("It has paged and says no more for a day, or until its incident is closed.")
     return said + ([_noted(row["note"])] if row.get("note") else [])

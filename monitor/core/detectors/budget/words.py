@@ -70,6 +70,11 @@ def chosen(armed: Armed) -> str:
     return f"Reference of {armed.n:,} points over {number(days)} days: {'; '.join(parts)}."
 
 
+def trend_of(growth: float) -> str:
+    """`growth`: in a week, as a part of the level."""
+    return f"Its trend of {growth:+.1%} in a week is taken along"
+
+
 def describe_armed(armed: Armed, delays: dict[float, float | None]) -> dict[str, Any]:
     return {
         "chosen": chosen(armed),

@@ -8,10 +8,11 @@ import numpy as np
 
 from monitor.core.columns import Columns
 from monitor.core.detectors.budget.arming import Terms
+from monitor.core.detectors.budget.learning import SPREAD
 from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.pool import Hit, Pool
 from monitor.core.detectors.budget.series import BudgetSeries, Looks
-from monitor.core.detectors.budget.watcher import SPREAD, BudgetWatcher
+from monitor.core.detectors.budget.watcher import BudgetWatcher
 from monitor.core.detectors.descriptors import descriptor_parts, is_distance
 from monitor.core.detectors.distances import DistanceSeries
 from monitor.core.detectors.inputs import is_pattern, number_parts, usable_from
@@ -51,6 +52,9 @@ class StakedWatcher(BudgetWatcher):
             news = (name, entry.armed.n, float(clock[row]), last)
             edges.append((row, news_finding(self.rule, batch, row, where, news)))
         return (looks if looks.points.n else None), edges
+
+    def _apart(self, key: Key) -> bool:
+        return isinstance(self._entries.entries.get(key), StakedSeries)
 
     def _arm(self, keys: list[Key], until: float, now: float) -> None:
         entries = self._entries.entries
