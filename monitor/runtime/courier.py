@@ -20,7 +20,7 @@ from monitor.core.notices.last_look import Withheld, still_owed
 from monitor.core.notices.model import Kept, Notice
 from monitor.core.notices.render import Links
 from monitor.delivery.protocol import Sender
-from monitor.runtime.courier_delivery import Clock, Deliverer
+from monitor.runtime.courier_delivery import Clock, Deliverer, Labels, unlabelled
 from monitor.runtime.courier_targets import Targets
 from monitor.runtime.courier_terms import Delivery, Terms
 from monitor.store import outbox
@@ -61,6 +61,7 @@ class Courier:
         told: Callable[[Delivery], None] = lambda _: None,
         held: Callable[[str], None] = lambda _: None,
         cut: Callable[[], None] = lambda: None,
+        labels: Labels = unlabelled,
     ) -> None:
         self.turns, self.waiting = 0, ""
         self._database, self._clock, self._terms = database, clock, terms or Terms()
@@ -70,7 +71,7 @@ class Courier:
         self._free = threading.Semaphore(self._terms.workers)
         self._jobs: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
         self._ending = threading.Event()
-        self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending)
+        self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending, labels)
         self._begun_with: Mapping[str, Sender] | None = None
         self._next_due: float | None = None  # as of the last look that found nothing to send
 

@@ -10,6 +10,8 @@ from typing import Final, Protocol
 import structlog
 
 from monitor.core.findings import Evidence
+from monitor.core.incidents.model import Incident
+from monitor.core.notices.alert import alert_of
 from monitor.core.notices.model import Outcome
 from monitor.core.notices.render import Links, render
 from monitor.delivery.protocol import Outgoing, Result, Sender
@@ -31,6 +33,13 @@ _SENTENCES: Final[Mapping[Outcome, str]] = {
 _REFUSED: Final = "A receiver refuses a call for a person; mend the receiver, the call is tried again until then."
 
 
+Labels = Callable[[Incident], Mapping[str, str]]  # of the incident's rule
+
+
+def unlabelled(incident: Incident) -> Mapping[str, str]:
+    return {}
+
+
 class Clock(Protocol):
     def now(self) -> float: ...
 
@@ -47,8 +56,10 @@ class Deliverer:
         terms: Terms,
         told: Callable[[Delivery], None],
         ending: threading.Event,
+        labels: Labels = unlabelled,
     ) -> None:
         self.senders = senders
+        self._labels = labels
         self._database, self._clock, self._links = database, clock, links
         self._terms, self._told, self._ending = terms, told, ending
 
@@ -82,7 +93,10 @@ class Deliverer:
         except Exception:  # a page in poor words is better than none
             log.exception("A message could not be put in words.", action="courier_failed", notice=notice.key)
             title, body = f"Incident ({incident.severity})", f"{notice.reason}\n\nIncident: {incident.id}"
-        return Outgoing(title, body, incident.severity, incident.id, notice.reason)
+        alert = alert_of(incident, self._links.incident(incident.id) or "", self._labels(incident))
+        return Outgoing(
+            title, body, incident.severity, incident.id, notice.reason, notice.key, self._clock.now(), (alert,)
+        )
 
     def _record(self, claimed: Claimed, result: Result, seconds: float, label: str) -> Result:
         notice, refused = claimed.notice, result.outcome == "dead"

@@ -74,14 +74,16 @@ class _Source:
         raise SettingsError(place + sentence)
 
     def _refuse_addresses(self, receivers: object) -> None:
-        for name, receiver in receivers.items() if isinstance(receivers, dict) else ():
-            if isinstance(receiver, dict) and "url" in receiver:
-                self.refuse(
-                    ("receivers", name, "url"),
-                    f"receivers.{name}.url is refused: the address of a receiver is a secret and does not belong in a "
-                    'file. Put it into an environment variable and name that with url_env = "...", or into a '
-                    'credential and name that with url_credential = "...".',
-                )
+        tables = receivers.items() if isinstance(receivers, dict) else ()
+        for name, receiver in tables:
+            for key, what in (("url", "address"), ("key", "key")):
+                if isinstance(receiver, dict) and key in receiver:
+                    self.refuse(
+                        ("receivers", name, key),
+                        f"receivers.{name}.{key} is refused: the {what} of a receiver is a secret and does not belong "
+                        f'in a file. Put it into an environment variable and name that with {key}_env = "...", or into '
+                        f'a credential and name that with {key}_credential = "...".',
+                    )
 
 
 def _find(named: str | Path | None, home: Path, environ: Mapping[str, str]) -> _Source:

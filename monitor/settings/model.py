@@ -47,10 +47,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """Where notices go. The address is a secret, so this says only where to find it."""
+    """Where notices go. The address and the key are secrets, so this says only where to find them."""
 
+    type: Literal["apprise", "pagerduty", "alertmanager", "webhook"] = "apprise"
     url_env: Variable | None = None
     url_credential: Credential | None = None  # a file in $CREDENTIALS_DIRECTORY
+    key_env: Variable | None = None  # PagerDuty's routing key; the secret a webhook is signed with
+    key_credential: Credential | None = None
+    region: Literal["us", "eu"] = "us"  # of PagerDuty
+    public_only: bool = False
     send_resolved: bool = True
 
 

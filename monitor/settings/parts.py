@@ -23,7 +23,7 @@ def policy(settings: Settings, environ: Mapping[str, str] = os.environ) -> Polic
     $OVERLOOP_NOTIFY makes one more receiver, told of everything from severity medium up beside all routes. Without
     routes every receiver is told of everything.
     """
-    receivers = [Receiver(name, send_resolved=r.send_resolved) for name, r in settings.receivers.items()]
+    receivers = [Receiver(name, r.type, r.send_resolved) for name, r in settings.receivers.items()]
     routes = [Route(r.receivers, dict(r.match), r.min_severity, r.continue_) for r in settings.routes]
     if receivers and not routes:
         routes = [Route(tuple(settings.receivers))]

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, se
 
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
+from monitor.core.notices.keys import PAGES
 from monitor.core.notices.last_look import Withheld
 from monitor.core.notices.model import Kept, Notice, Outcome
 from monitor.store import rows
@@ -17,7 +18,7 @@ from monitor.store.database import Database, Transaction
 from monitor.store.facts import get_fact, set_fact
 from monitor.store.incidents import load_evidence, load_incident
 from monitor.store.ledger import bump_desk
-from monitor.store.tables import notices
+from monitor.store.tables import incidents, notices
 
 StillOwed = Callable[[Notice, Incident, Sequence[Kept]], Withheld | None]
 
@@ -142,6 +143,19 @@ def next_due(connection: Connection, now: float, skip: Collection[str] = ()) -> 
     """When the courier has to look again: the earliest due time or end of a lease, never before `now`."""
     found = [connection.execute(each, {"skip": list(skip)}).scalar() for each in (_WAITING, _LEASES)]
     return max((now, min(at for at in found if at is not None))) if any(at is not None for at in found) else None
+
+
+def called(connection: Connection, targets: Sequence[str]) -> list[tuple[str, Incident]]:
+    """Incidents that are open or in hand, each with a target that a call about it has reached (or may have)."""
+    reached = select(notices.c.target, incidents).join(incidents, incidents.c.id == notices.c.incident).distinct()
+    wanted = reached.where(
+        incidents.c.state.in_(("open", "acknowledged")),
+        notices.c.target.in_(list(targets)),
+        notices.c.reason.in_(PAGES),
+        notices.c.state.in_(("delivered", "unknown")),
+    )
+    found = connection.execute(wanted.order_by(incidents.c.id)).mappings()
+    return [(row["target"], rows.incident_from(row)) for row in found]
 
 
 def counts(connection: Connection) -> dict[str, int]:
