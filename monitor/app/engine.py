@@ -29,8 +29,9 @@ from monitor.runtime.pace import AGAIN, Pace
 from monitor.runtime.pump import Pump, Stopped
 from monitor.runtime.timers import Timers
 from monitor.settings import Settings
-from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
+from monitor.settings.parts import model_options, parameters, rule_folders, spool_options
 from monitor.settings.secrets import addresses
+from monitor.settings.telling import policy
 from monitor.spool import Spool, SpoolError, partition_of
 from monitor.store import outbox, queries
 from monitor.store.errors import LedgerUnavailable

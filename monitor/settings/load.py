@@ -21,6 +21,15 @@ FILE = "overloop.toml"
 PREFIX = "OVERLOOP_"
 # Variables with our prefix that are no settings: read by the CLI, the client and the policy.
 OTHERS = ("CONFIG", "NOTIFY", "TOKEN", "URL")
+TELLING = (
+    "receivers",
+    "routes",
+    "time_intervals",
+    "inhibit_rules",
+    "maintenance",
+    "policies",
+    "schedules",
+)  # file only
 TABLES = ("spool", "notices", "heartbeat", "digest", "log")  # whose keys the environment may set, too
 
 
@@ -151,7 +160,7 @@ def _read_one(key: tuple[str, ...], raw: object, source: str) -> Any:
 def _variables() -> dict[str, tuple[str, ...]]:
     """The part of each variable's name after the prefix -> the key it sets."""
     plain = [field.name for field in msgspec.structs.fields(Settings) if field.name not in (*TABLES, "models")]
-    names: dict[str, tuple[str, ...]] = {name.upper(): (name,) for name in plain if name not in ("receivers", "routes")}
+    names: dict[str, tuple[str, ...]] = {name.upper(): (name,) for name in plain if name not in TELLING}
     for table in TABLES:
         kind = type(getattr(Settings(), table))
         names |= {f"{table}_{f.name}".upper(): (table, f.name) for f in msgspec.structs.fields(kind)}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from monitor.core.rules.model import SEVERITIES
 from monitor.settings.errors import unknown
-from monitor.settings.model import Receiver, Route, Settings
+from monitor.settings.model import Receiver, Settings
 from monitor.settings.place import Key
+from monitor.settings.verify_telling import telling_contradictions
 
-MATCHERS = ("severity", "pack", "rule", "model", "owner")  # and labels.NAME
 NOTIFY = "notify"  # the receiver that $OVERLOOP_NOTIFY makes
 
 
@@ -38,8 +37,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[t
                 ("digest", "receivers"),
                 f'digest.receivers: "{name}" is a {kind}, and a digest is no alert.',
             )
-    for number, route in enumerate(settings.routes):
-        yield from _route(number, route, settings)
+    yield from telling_contradictions(settings)
 
 
 def _receiver(name: str, receiver: Receiver) -> Iterator[tuple[Key, str]]:
@@ -60,18 +58,6 @@ def _receiver(name: str, receiver: Receiver) -> Iterator[tuple[Key, str]]:
         yield key, f"receivers.{name} is of the type pagerduty, whose address is known: take url_env away."
     if receiver.type == "apprise" and receiver.public_only:
         yield key, f"receivers.{name}.public_only: Apprise connects by itself, so this is for the other types only."
-
-
-def _route(number: int, route: Route, settings: Settings) -> Iterator[tuple[Key, str]]:
-    key, here = ("routes", number), f"routes[{number}]"
-    for name in route.receivers:
-        if name not in settings.receivers:
-            yield (*key, "receivers"), f"{here}.receivers: " + unknown("receiver called", name, settings.receivers)
-    for matcher, pattern in route.match.items():
-        if matcher not in MATCHERS and not matcher.startswith("labels."):
-            yield (*key, "match"), f"{here}.match: " + unknown("matcher", matcher, [*MATCHERS, "labels.NAME"])
-        if matcher == "severity" and pattern not in SEVERITIES and not set(pattern) & set("*?["):
-            yield (*key, "match"), f"{here}.match: " + unknown("severity", pattern, SEVERITIES)
 
 
 def _unreadable(file: Path) -> str | None:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from monitor.core.notices.model import Policy, Receiver, Route
 from monitor.core.rules.model import ModelOptions
 from monitor.settings import Settings, SettingsError, load
-from monitor.settings.parts import model_options, parameters, policy, remarks, rule_folders, shipped, spool_options
+from monitor.settings.parts import model_options, parameters, remarks, rule_folders, shipped, spool_options
 from monitor.settings.place import line_of
 from monitor.settings.secrets import addresses, every_address, heartbeat_address
+from monitor.settings.telling import policy
 
 FULL = """\
 listen = "0.0.0.0:9000"
@@ -172,7 +173,8 @@ DURATION = 'a duration such as "90s", "10m", "2h" or "7d"'
 MISTAKES = {
     "partitons = 2": "line 1: partitons is not a setting. Did you mean partitions?",
     "colour = 1": "line 1: colour is not a setting. There are: home, listen, public_url, tls_cert, tls_key, rules, "
-    "single, partitions, spool, models, receivers, routes, notices, heartbeat, digest, log.",
+    "single, partitions, spool, models, receivers, routes, time_intervals, inhibit_rules, maintenance, policies, "
+    "schedules, notices, heartbeat, digest, log.",
     "partitions = 0": "line 1: partitions must be a whole number from 1 to 64; it is 0.",
     'partitions = "2"': 'line 1: partitions must be a whole number from 1 to 64; it is "2".',
     "single = 1": "line 1: single must be true or false; it is 1.",
@@ -216,8 +218,9 @@ MISTAKES = {
     "this is for the other types only.",
     '[receivers.a]\ntype = "pagerduty"\nkey_env = "K"\n[digest]\nreceivers = ["a"]': "line 5: digest.receivers: "
     '"a" is a pagerduty, and a digest is no alert.',
-    "[[routes]]\nmatch = {}": "line 1: routes[0] needs receivers, a list.",
-    "[[routes]]\nreceivers = []": "line 2: routes[0].receivers must be a list; it is [].",
+    "[[routes]]\nmatch = {}": "line 1: routes[0] needs receivers, a list, or policy, the name of one: else it calls nobody.",
+    "[[routes]]\nreceivers = []": "line 1: routes[0] needs receivers, a list, or policy, the name of one: else it calls "
+    "nobody.",
     '[notices]\ngroup_wait = "soon"': f'line 2: notices.group_wait must be {DURATION}; it is "soon".',
 }
 
