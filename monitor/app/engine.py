@@ -17,6 +17,7 @@ from monitor.app.housekeeping import jobs
 from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import Clock
 from monitor.core.incidents.model import Incident
+from monitor.core.notices.groups import Group, group_of
 from monitor.core.notices.render import Links
 from monitor.core.rules.model import Book
 from monitor.delivery.apprise_pool import HelperPool
@@ -120,6 +121,9 @@ class Engine:
         """Those of the incident's rule, if there still is one."""
         found = self._book().find(incident.key, incident.model)
         return {} if found is None else found[1].labels
+
+    def _group(self, target: str, incident: Incident) -> Group | None:
+        return group_of(target, incident, self.policy, self.labels(incident), self.clock.now())
 
     def _wake(self, *names: str) -> None:
         for name in names:
@@ -269,6 +273,7 @@ class Engine:
             held=self.metrics.notices.suppressed,
             cut=self.helpers.close,
             labels=self.labels,
+            grouping=self._group,
         )
         self.courier.run(self.stopping, self._sleepers["courier"])
 
