@@ -116,6 +116,7 @@ def _tables() -> None:
         sa.Column("gate_held", sa.Boolean(), nullable=False),
         sa.Column("verdict", sa.String(length=10), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("escalation", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_incidents"),
     )
     op.create_index("ix_incidents_rule", "incidents", ["pack", "rule", "model"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,13 @@ from monitor.app.home import Home
 from monitor.app.housekeeping import jobs, sign_head
 from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import Clock
+from monitor.core.incidents.model import Incident
+from monitor.core.notices.groups import Group, group_of
 from monitor.core.notices.render import Links
 from monitor.core.rules.model import Book
 from monitor.delivery.apprise_pool import HelperPool
-from monitor.delivery.apprise_sender import Senders, apprise_senders
+from monitor.delivery.apprise_sender import Senders
+from monitor.delivery.senders import make_senders
 from monitor.runtime.books import EMPTY, Shelf
 from monitor.runtime.courier import Courier
 from monitor.runtime.desk import Desk
@@ -28,8 +31,9 @@ from monitor.runtime.pace import AGAIN, Pace
 from monitor.runtime.pump import Pump, Stopped
 from monitor.runtime.timers import Timers
 from monitor.settings import Settings
-from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
+from monitor.settings.parts import model_options, parameters, rule_folders, spool_options
 from monitor.settings.secrets import addresses
+from monitor.settings.telling import policy
 from monitor.signing import KeyFileError
 from monitor.spool import Spool, SpoolError, partition_of
 from monitor.store import outbox, queries
@@ -64,7 +68,8 @@ class Engine:
         self.spool = Spool.open(home.spool, settings.partitions, spool_options(settings), write=False)
         self.shelf = Shelf(rule_folders(settings), parameters(settings), model_options(settings), settings.partitions)
         self.policy = policy(settings)
-        self.metrics = EngineMetrics([receiver.name for receiver in self.policy.receivers])
+        kinds = {receiver.name: receiver.kind for receiver in self.policy.receivers}
+        self.metrics = EngineMetrics(kinds)
         self.shared = SharedExposition(home.run / "engine.prom")
         self.helpers = HelperPool()
         self.senders = Senders()
@@ -88,7 +93,7 @@ class Engine:
             told=partial(self._wake, "courier", *map(pump_name, self._paces)),
             partitions=settings.partitions,
         )
-        self.telling = Telling(self.metrics, partial(self._wake, "desk", "courier"), self.clock)
+        self.telling = Telling(self.metrics, partial(self._wake, "desk", "courier"), self.clock, kinds)
         self.courier: Courier | None = None  # once its receivers' addresses are checked
         self.timers = Timers(jobs(self), self.metrics.house.job)
         self.say()
@@ -113,6 +118,14 @@ class Engine:
         with self.database.read() as connection:
             digest = queries.get_fact(connection, "book")
         return EMPTY if digest is None else self.shelf.resolve(self.database, digest)
+
+    def labels(self, incident: Incident) -> Mapping[str, str]:
+        """Those of the incident's rule, if there still is one."""
+        found = self._book().find(incident.key, incident.model)
+        return {} if found is None else found[1].labels
+
+    def _group(self, target: str, incident: Incident) -> Group | None:
+        return group_of(target, incident, self.policy, self.labels(incident), self.clock.now())
 
     def _wake(self, *names: str) -> None:
         for name in names:
@@ -250,9 +263,9 @@ class Engine:
                 gauged = float("-inf")  # something has changed
 
     def _couriering(self) -> None:
-        found = {name: secret.reveal() for name, secret in addresses(self.settings, os.environ).items()}
+        found = addresses(self.settings, os.environ)
         if found:
-            self.senders = apprise_senders(found, self.helpers)
+            self.senders = make_senders(found, self.helpers)
         tell_receivers(self.senders)
         self.courier = Courier(
             self.database,
@@ -263,6 +276,8 @@ class Engine:
             told=self.telling.delivered,
             held=self.metrics.notices.suppressed,
             cut=self.helpers.close,
+            labels=self.labels,
+            grouping=self._group,
         )
         self.courier.run(self.stopping, self._sleepers["courier"])
 

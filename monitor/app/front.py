@@ -23,7 +23,8 @@ from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.catchup import catch_up
 from monitor.runtime.desk import Desk
 from monitor.settings import Settings
-from monitor.settings.parts import model_options, parameters, policy, rule_folders, spool_options
+from monitor.settings.parts import model_options, parameters, rule_folders, spool_options
+from monitor.settings.telling import policy
 from monitor.spool import Spool, partition_of
 from monitor.store import queries
 from monitor.store.database import LedgerUnavailable

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from monitor.core.notices.render import Links
+from monitor.delivery.alertmanager import EVERY
 from monitor.runtime.digest import send_digest
 from monitor.runtime.evidence import open_signer, signed_by
+from monitor.runtime.resend import resend
 from monitor.runtime.timers import Job
 from monitor.settings.parts import spool_options
 from monitor.settings.secrets import heartbeat_address
@@ -42,6 +45,8 @@ def jobs(engine: Engine) -> list[Job]:
     ]
     if engine.settings.digest.receivers:
         found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))
+    if any(receiver.kind == "alertmanager" for receiver in engine.policy.receivers):
+        found.append(Job("alertmanager", partial(_resend, engine), every=EVERY))
     address = heartbeat_address(engine.settings, os.environ)
     if address is not None:
         found.append(
@@ -132,6 +137,11 @@ def _clock(engine: Engine) -> None:
 def _digest(engine: Engine) -> None:
     settings = engine.settings
     send_digest(engine.database, engine.senders.all, settings.digest.receivers, settings.url, engine.clock.now())
+
+
+def _resend(engine: Engine) -> None:
+    links, now = Links(engine.settings.url), engine.clock.now()
+    resend(engine.database, engine.senders.usable, engine.labels, links, now)
 
 
 def _heartbeat(engine: Engine, address: str) -> None:

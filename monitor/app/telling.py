@@ -36,8 +36,11 @@ def tell_receivers(senders: Senders) -> None:
 class Telling:
     """Called by the loops after what they did; `wake` is called when people may be owed something."""
 
-    def __init__(self, metrics: EngineMetrics, wake: Callable[[], None], clock: Clock) -> None:
-        self.metrics, self.wake, self.clock = metrics, wake, clock
+    def __init__(
+        self, metrics: EngineMetrics, wake: Callable[[], None], clock: Clock, kinds: Mapping[str, str] | None = None
+    ) -> None:
+        """`kinds` are those of the receivers: by what each is sent to."""
+        self.metrics, self.wake, self.clock, self._kinds = metrics, wake, clock, kinds or {}
         self._last_step: dict[int, float] = {}
         self._refused: dict[int, int] = {}
         self._book: str | None = None
@@ -72,7 +75,8 @@ class Telling:
 
     def delivered(self, delivery: Delivery) -> None:
         """A message was sent, or not."""
-        self.metrics.notices.attempt("apprise", delivery.target, delivery.outcome, delivery.seconds, delivery.reason)
+        by = self._kinds.get(delivery.target, "apprise")
+        self.metrics.notices.attempt(by, delivery.target, delivery.outcome, delivery.seconds, delivery.reason)
 
     def ledger(
         self, notices: Mapping[str, int], oldest: float | None, incidents: Mapping[tuple[str, str], int]

@@ -22,6 +22,7 @@ NOUNS = (
     "rules",
     "events",
     "receivers",
+    "routes",
     "audit",
     "report",
     "user",

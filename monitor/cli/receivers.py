@@ -16,6 +16,7 @@ import typer
 from monitor.cli.context import Exit, Output, fail, plain, shared, show
 
 if TYPE_CHECKING:
+    from monitor.delivery.address import Address
     from monitor.delivery.apprise_sender import Senders
     from monitor.delivery.protocol import Outgoing, Result
 
@@ -72,26 +73,25 @@ def test_(
         raise typer.Exit(int(Exit.FAILED))
 
 
-def _addresses(context: typer.Context, config: Path | None) -> dict[str, str]:
-    """Receivers' URLs by name. They are secrets: nothing here prints one."""
+def _addresses(context: typer.Context, config: Path | None) -> dict[str, Address]:
+    """Receivers' addresses by name. They are secrets: nothing here prints one."""
     from monitor.settings import SettingsError, load
     from monitor.settings.secrets import addresses
 
     try:
-        found = addresses(load({"home": shared(context).home, "config": config}), os.environ)
+        return addresses(load({"home": shared(context).home, "config": config}), os.environ)
     except SettingsError as problem:
         fail(str(problem), Exit.USAGE)
-    return {name: secret.reveal() for name, secret in found.items()}
 
 
 @contextmanager
-def _senders(urls: Mapping[str, str]) -> Iterator[Senders]:
+def _senders(found: Mapping[str, Address]) -> Iterator[Senders]:
     from monitor.delivery.apprise_pool import HelperPool
-    from monitor.delivery.apprise_sender import apprise_senders
+    from monitor.delivery.senders import make_senders
 
     pool = HelperPool(size=1)
     try:
-        yield apprise_senders(urls, pool)
+        yield make_senders(found, pool)
     finally:
         pool.close()
 

@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -15,9 +14,9 @@ from apprise.result import AppriseResultStatus
 
 from monitor.delivery.apprise_target import Target
 from monitor.delivery.classify import Trace, classify, names_of
+from monitor.delivery.patience import retry_after
 from monitor.delivery.protocol import Result
 
-_LONGEST_WAIT = 3600.0  # seconds; a Retry-After beyond it is taken as this
 _KINDS = {"critical": NotifyType.FAILURE, "high": NotifyType.FAILURE, "medium": NotifyType.WARNING}
 _GOOD_NEWS = frozenset({"recovered", "closed", "acknowledged"})
 
@@ -69,7 +68,7 @@ class _Witness(logging.Handler):
 
     def answered(self, response: requests.Response | None) -> None:
         self._status = None if response is None else response.status_code
-        self._retry_after = None if response is None else _retry_after(response)
+        self._retry_after = None if response is None else _wait(response)
 
     def trace(self) -> Trace:
         return Trace(tuple(self._lines), frozenset(self._errors), self._status, self._smtp, self._retry_after)
@@ -108,14 +107,5 @@ def _smtp_code(error: BaseException | None) -> int | None:
     return next((c for c, _ in refused.values()), None) if isinstance(refused, dict) else None
 
 
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds, from either form of RFC 9110, 10.2.3; a date is taken against the server's own clock."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return min(float(value), _LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(value).timestamp()
-        now = parsedate_to_datetime(response.headers["Date"]).timestamp()
-    except (ValueError, KeyError, TypeError):
-        return None
-    return min(max(0.0, until - now), _LONGEST_WAIT)
+def _wait(response: requests.Response) -> float | None:
+    return retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))

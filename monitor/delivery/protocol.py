@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from monitor.core.notices.alert import Alert
 from monitor.core.notices.model import Outcome
 from monitor.core.rules.model import Severity
 
@@ -21,13 +22,20 @@ FailureReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message in words, ready to send. `reason` is the notice's reason (`opened`, `recovered`, ...)."""
+    """A message in words, ready to send. `reason` is the notice's reason (`opened`, `recovered`, ...).
+
+    For programs: `key` names the notice, the same in every attempt; `at` is daemon time; `alerts` are the incidents
+    it speaks of, none for a test or a digest.
+    """
 
     title: str
     body: str
     severity: Severity
     incident: str
     reason: str
+    key: str = ""
+    at: float = 0.0
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from monitor.core.notices.last_look import Withheld, still_owed
 from monitor.core.notices.model import Kept, Notice
 from monitor.core.notices.render import Links
 from monitor.delivery.protocol import Sender
-from monitor.runtime.courier_delivery import Clock, Deliverer
+from monitor.runtime.courier_delivery import Clock, Deliverer, Labels, unlabelled
+from monitor.runtime.courier_groups import Grouping, Groups
 from monitor.runtime.courier_targets import Targets
 from monitor.runtime.courier_terms import Delivery, Terms
 from monitor.store import outbox
@@ -61,16 +62,19 @@ class Courier:
         told: Callable[[Delivery], None] = lambda _: None,
         held: Callable[[str], None] = lambda _: None,
         cut: Callable[[], None] = lambda: None,
+        labels: Labels = unlabelled,
+        grouping: Grouping | None = None,
     ) -> None:
         self.turns, self.waiting = 0, ""
         self._database, self._clock, self._terms = database, clock, terms or Terms()
         self._wake, self._held, self._cut = wake, held, cut
         self._holder = f"{os.getpid()}-{token_hex(8)}"  # a restarted process never takes itself for its predecessor
         self._targets = Targets(self._terms.rate)
+        self._groups = Groups(grouping)
         self._free = threading.Semaphore(self._terms.workers)
         self._jobs: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
         self._ending = threading.Event()
-        self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending)
+        self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending, labels)
         self._begun_with: Mapping[str, Sender] | None = None
         self._next_due: float | None = None  # as of the last look that found nothing to send
 
@@ -143,13 +147,16 @@ class Courier:
 
         kept_back: list[tuple[Notice, Withheld]] = []
 
+        def looked_at(notice: Notice, incident: Incident, others: Sequence[Kept]) -> Withheld | None:
+            return _judged(notice, incident, others, in_force, now) or self._groups.waits(notice, incident, now)
+
         def judge(notice: Notice, incident: Incident, others: Sequence[Kept]) -> Withheld | None:
-            withheld = _judged(notice, incident, others, in_force, now)
+            withheld = looked_at(notice, incident, others)
             if withheld is not None:
                 kept_back.append((notice, withheld))
             return withheld
 
-        claimed = outbox.claim(self._database, now, self._holder, self._terms.lease, judge, skip)
+        claimed = self._groups.claim(self._database, now, self._holder, self._terms.lease, judge, looked_at, skip)
         for notice, withheld in kept_back:
             self._keep_back(notice, withheld)
         if claimed is not None:
@@ -177,6 +184,7 @@ class Courier:
             result = None
             try:
                 result = self._deliverer.deliver(claimed)
+                self._groups.told(claimed, result, self._clock.now())
             except Exception:  # the lease of the notice runs out and it is tried again
                 log.exception("A message could not be handled.", action="courier_failed", notice=claimed.notice.key)
             finally:

@@ -10,6 +10,9 @@ from typing import Final, Protocol
 import structlog
 
 from monitor.core.findings import Evidence
+from monitor.core.incidents.model import Incident
+from monitor.core.notices.alert import Alert, alert_of
+from monitor.core.notices.groups import bundle_key, render_bundle
 from monitor.core.notices.model import Outcome
 from monitor.core.notices.render import Links, render
 from monitor.delivery.protocol import Outgoing, Result, Sender
@@ -31,6 +34,13 @@ _SENTENCES: Final[Mapping[Outcome, str]] = {
 _REFUSED: Final = "A receiver refuses a call for a person; mend the receiver, the call is tried again until then."
 
 
+Labels = Callable[[Incident], Mapping[str, str]]  # of the incident's rule
+
+
+def unlabelled(incident: Incident) -> Mapping[str, str]:
+    return {}
+
+
 class Clock(Protocol):
     def now(self) -> float: ...
 
@@ -47,8 +57,10 @@ class Deliverer:
         terms: Terms,
         told: Callable[[Delivery], None],
         ending: threading.Event,
+        labels: Labels = unlabelled,
     ) -> None:
         self.senders = senders
+        self._labels = labels
         self._database, self._clock, self._links = database, clock, links
         self._terms, self._told, self._ending = terms, told, ending
 
@@ -63,14 +75,28 @@ class Deliverer:
         if sender is None:
             result = Result("dead", "clientError", None, f'The receiver "{target}" is no longer configured.')
             return self._record(claimed, result, 0.0, "")
-        message = self._message(claimed)
+        message = self._message(claimed) if not claimed.along else self._bundle([claimed, *claimed.along])
         began = time.monotonic()
         try:
             result = sender.send(message, seconds)
         except Exception as error:  # a sender's promise, not trusted: a mistake in it must not lose anything
             problem = f"The sender failed with {type(error).__name__}; the message may have arrived."
             result = Result("unknown", "other", None, problem)
-        return self._record(claimed, result, time.monotonic() - began, sender.label)
+        seconds = time.monotonic() - began
+        for each in claimed.along:
+            self._record(each, result, seconds, sender.label)
+        return self._record(claimed, result, seconds, sender.label)
+
+    def _bundle(self, calls: list[Claimed]) -> Outgoing:
+        first, pairs = calls[0], [(each.notice, each.incident) for each in calls]
+        message = render_bundle(pairs, self._links, (first.audit[0], first.audit[1].hex()))
+        key = bundle_key([each.notice for each in calls])
+        alerts = tuple(self._alert(each.incident) for each in calls)
+        reason = first.notice.reason
+        return Outgoing(message.title, message.body, message.severity, "", reason, key, self._clock.now(), alerts)
+
+    def _alert(self, incident: Incident) -> Alert:
+        return alert_of(incident, self._links.incident(incident.id) or "", self._labels(incident))
 
     def _message(self, claimed: Claimed) -> Outgoing:
         notice, incident = claimed.notice, claimed.incident
@@ -82,7 +108,8 @@ class Deliverer:
         except Exception:  # a page in poor words is better than none
             log.exception("A message could not be put in words.", action="courier_failed", notice=notice.key)
             title, body = f"Incident ({incident.severity})", f"{notice.reason}\n\nIncident: {incident.id}"
-        return Outgoing(title, body, incident.severity, incident.id, notice.reason)
+        now, alert = self._clock.now(), self._alert(incident)
+        return Outgoing(title, body, incident.severity, incident.id, notice.reason, notice.key, now, (alert,))
 
     def _record(self, claimed: Claimed, result: Result, seconds: float, label: str) -> Result:
         notice, refused = claimed.notice, result.outcome == "dead"

@@ -21,6 +21,15 @@ FILE = "overloop.toml"
 PREFIX = "OVERLOOP_"
 # Variables with our prefix that are no settings: read by the CLI, the client and the policy.
 OTHERS = ("CONFIG", "NOTIFY", "TOKEN", "URL")
+TELLING = (
+    "receivers",
+    "routes",
+    "time_intervals",
+    "inhibit_rules",
+    "maintenance",
+    "policies",
+    "schedules",
+)  # file only
 TABLES = ("spool", "notices", "heartbeat", "digest", "log")  # whose keys the environment may set, too
 
 
@@ -74,14 +83,16 @@ class _Source:
         raise SettingsError(place + sentence)
 
     def _refuse_addresses(self, receivers: object) -> None:
-        for name, receiver in receivers.items() if isinstance(receivers, dict) else ():
-            if isinstance(receiver, dict) and "url" in receiver:
-                self.refuse(
-                    ("receivers", name, "url"),
-                    f"receivers.{name}.url is refused: the address of a receiver is a secret and does not belong in a "
-                    'file. Put it into an environment variable and name that with url_env = "...", or into a '
-                    'credential and name that with url_credential = "...".',
-                )
+        tables = receivers.items() if isinstance(receivers, dict) else ()
+        for name, receiver in tables:
+            for key, what in (("url", "address"), ("key", "key")):
+                if isinstance(receiver, dict) and key in receiver:
+                    self.refuse(
+                        ("receivers", name, key),
+                        f"receivers.{name}.{key} is refused: the {what} of a receiver is a secret and does not belong "
+                        f'in a file. Put it into an environment variable and name that with {key}_env = "...", or into '
+                        f'a credential and name that with {key}_credential = "...".',
+                    )
 
 
 def _find(named: str | Path | None, home: Path, environ: Mapping[str, str]) -> _Source:
@@ -149,7 +160,7 @@ def _read_one(key: tuple[str, ...], raw: object, source: str) -> Any:
 def _variables() -> dict[str, tuple[str, ...]]:
     """The part of each variable's name after the prefix -> the key it sets."""
     plain = [field.name for field in msgspec.structs.fields(Settings) if field.name not in (*TABLES, "models")]
-    names: dict[str, tuple[str, ...]] = {name.upper(): (name,) for name in plain if name not in ("receivers", "routes")}
+    names: dict[str, tuple[str, ...]] = {name.upper(): (name,) for name in plain if name not in TELLING}
     for table in TABLES:
         kind = type(getattr(Settings(), table))
         names |= {f"{table}_{f.name}".upper(): (table, f.name) for f in msgspec.structs.fields(kind)}

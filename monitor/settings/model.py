@@ -13,12 +13,18 @@ from msgspec import Meta
 from monitor.core.rules.model import Scalar, Severity
 from monitor.settings.values import (
     Credential,
+    Dates,
+    Days,
     Duration,
     File,
+    Hours,
     Listen,
+    MatcherText,
+    Moment,
     PageRate,
     Variable,
     WebAddress,
+    Zone,
 )
 
 Positive = Annotated[float, Meta(gt=0, le=100_000)]
@@ -47,20 +53,97 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """Where notices go. The address is a secret, so this says only where to find it."""
+    """Where notices go. The address and the key are secrets, so this says only where to find them."""
 
+    type: Literal["apprise", "pagerduty", "alertmanager", "webhook"] = "apprise"
     url_env: Variable | None = None
     url_credential: Credential | None = None  # a file in $CREDENTIALS_DIRECTORY
+    key_env: Variable | None = None  # PagerDuty's routing key; the secret a webhook is signed with
+    key_credential: Credential | None = None
+    region: Literal["us", "eu"] = "us"  # of PagerDuty
+    public_only: bool = False
     send_resolved: bool = True
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Which receivers are told of what. The first that matches counts, and the next ones too after `continue`."""
+    """Which receivers are told of what. The first that matches counts, and the next ones too after `continue`.
 
-    receivers: Annotated[tuple[str, ...], Meta(min_length=1)]
+    Whom it calls stands in `receivers`, in a policy of escalation, or in both.
+    """
+
+    receivers: tuple[str, ...] = ()
     match: dict[str, str] = msgspec.field(default_factory=dict)
+    matchers: tuple[MatcherText, ...] = ()
     min_severity: Severity = "low"
     continue_: bool = False
+    policy: str | None = None
+    group_by: tuple[str, ...] | None = None
+    group_wait: Duration | None = None
+    group_interval: Duration | None = None
+    repeat_interval: Duration | None = None
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
+
+
+class TimeInterval(msgspec.Struct, frozen=True, kw_only=True):
+    """Days, hours and dates on the clock of a place; what is not given does not limit."""
+
+    zone: Zone
+    days: tuple[Days, ...] = ()
+    hours: tuple[Hours, ...] = ()
+    dates: tuple[Dates, ...] = ()
+
+
+class InhibitRule(msgspec.Struct, frozen=True, kw_only=True):
+    source_matchers: Annotated[tuple[MatcherText, ...], Meta(min_length=1)]
+    target_matchers: Annotated[tuple[MatcherText, ...], Meta(min_length=1)]
+    equal: tuple[str, ...] = ()
+
+
+class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Once, from one time to another in a zone, or again and again, during a time interval."""
+
+    matchers: Annotated[tuple[MatcherText, ...], Meta(min_length=1)]
+    reason: str
+    during: str | None = None
+    zone: Zone | None = None
+    starts: Moment | None = None
+    ends: Moment | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    receivers: Annotated[tuple[str, ...], Meta(min_length=1)]
+    wait: Duration = 600.0  # before the next step
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told after whom while nobody acts."""
+
+    steps: Annotated[tuple[Step, ...], Meta(min_length=1)]
+    repeat: Annotated[int, Meta(ge=0, le=20)] = 0
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    receivers: Annotated[tuple[str, ...], Meta(min_length=1)]
+    starts: Moment  # the first hand-over
+    shift: Duration = 7 * 86_400.0
+    during: str | None = None  # a time interval
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """A shift that somebody else takes."""
+
+    receiver: str
+    starts: Moment
+    ends: Moment
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is on call. The first rotation that covers a time counts."""
+
+    zone: Zone
+    rotations: Annotated[tuple[Rotation, ...], Meta(min_length=1)]
+    overrides: tuple[Override, ...] = ()
 
 
 class Notices(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +186,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, Model] = msgspec.field(default_factory=dict)  # glob -> what holds for it
     receivers: dict[str, Receiver] = msgspec.field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    time_intervals: dict[str, TimeInterval] = msgspec.field(default_factory=dict)
+    inhibit_rules: tuple[InhibitRule, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    policies: dict[str, Escalation] = msgspec.field(default_factory=dict)
+    schedules: dict[str, Schedule] = msgspec.field(default_factory=dict)
     notices: Notices = Notices()
     heartbeat: Heartbeat = Heartbeat()
     digest: Digest = Digest()

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import monitor
-from monitor.core.notices.model import Policy, Receiver, Route
+from monitor.core.notices.routes import SCHEDULE
 from monitor.core.rules.model import ModelOptions, Scalar
 from monitor.settings.model import Settings
-from monitor.settings.verify import NOTIFY
 
 if TYPE_CHECKING:
     from monitor.spool import Options
-
-
-def policy(settings: Settings, environ: Mapping[str, str] = os.environ) -> Policy:
-    """Who is told, when.
-
-    $OVERLOOP_NOTIFY makes one more receiver, told of everything from severity medium up beside all routes. Without
-    routes every receiver is told of everything.
-    """
-    receivers = [Receiver(name, send_resolved=r.send_resolved) for name, r in settings.receivers.items()]
-    routes = [Route(r.receivers, dict(r.match), r.min_severity, r.continue_) for r in settings.routes]
-    if receivers and not routes:
-        routes = [Route(tuple(settings.receivers))]
-    if environ.get("OVERLOOP_NOTIFY", "").strip():
-        receivers = [Receiver(NOTIFY), *receivers]
-        routes = [Route((NOTIFY,), min_severity="medium", continue_=True), *routes]
-    times = settings.notices
-    return Policy(
-        tuple(receivers),
-        tuple(routes),
-        times.group_wait,
-        times.repeat_interval,
-        times.acknowledge_for,
-        times.again_interval,
-    )
 
 
 def model_options(settings: Settings) -> tuple[tuple[str, ModelOptions], ...]:
@@ -86,8 +60,19 @@ def remarks(settings: Settings) -> list[str]:
         )
     if not settings.loopback and settings.public_url is None:
         said.append(f"Links in messages lead to {settings.url}: set public_url if people reach it elsewhere.")
-    used = {name for route in settings.routes for name in route.receivers}
+    used = _used(settings)
     for name in settings.receivers if settings.routes else ():
         if name not in used:
             said.append(f'No route leads to the receiver "{name}", so it is never told of anything.')
     return said
+
+
+def _used(settings: Settings) -> set[str]:
+    """Receivers that some route may call: by name, by its policy, by a schedule in either."""
+    names = {name for route in settings.routes for name in route.receivers}
+    policies = {route.policy for route in settings.routes if route.policy is not None}
+    names |= {name for policy in policies for step in settings.policies[policy].steps for name in step.receivers}
+    for schedule in [settings.schedules[name.removeprefix(SCHEDULE)] for name in names if name.startswith(SCHEDULE)]:
+        names |= {name for rotation in schedule.rotations for name in rotation.receivers}
+        names |= {override.receiver for override in schedule.overrides}
+    return names

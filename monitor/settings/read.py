@@ -42,6 +42,7 @@ class Reader:
         kind = _without_none(kind)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self.table(kind, value, key)
+        kind = _of_several(kind) if value else kind
         inner = get_args(kind)
         if get_origin(kind) is dict and isinstance(value, dict):
             return {name: self.value(inner[1], each, (*key, name)) for name, each in value.items()}
@@ -111,6 +112,12 @@ def _without_none(kind: Any) -> Any:
     if get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
         return Union[tuple(part for part in get_args(kind) if part is not NoneType)]  # noqa: UP007 - made at run time
     return kind
+
+
+def _of_several(kind: Any) -> Any:
+    """A list that must not be empty, once it is not, is read as any list: each value by itself."""
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else None
+    return plain if get_origin(plain) is tuple else kind
 
 
 def _reads(kind: Any) -> Reads | None:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from monitor.delivery.address import REGIONS, Address
 from monitor.settings.errors import SettingsError
-from monitor.settings.model import Settings
+from monitor.settings.model import Receiver, Settings
 from monitor.settings.verify import NOTIFY
 
 
@@ -30,14 +31,25 @@ class Secret:
         raise TypeError("A secret is not written down.")
 
 
-def addresses(settings: Settings, environ: Mapping[str, str]) -> dict[str, Secret]:
+def addresses(settings: Settings, environ: Mapping[str, str]) -> dict[str, Address]:
     """The address of every receiver, by its name. Raises SettingsError naming the one that has none."""
-    found: dict[str, Secret] = {}
+    found: dict[str, Address] = {}
     if notify := environ.get("OVERLOOP_NOTIFY", "").strip():
-        found[NOTIFY] = Secret(notify)
+        found[NOTIFY] = Address(url=notify)
     for name, receiver in settings.receivers.items():
-        found[name] = _address(f"receivers.{name}", receiver.url_env, receiver.url_credential, environ)
+        found[name] = _of(name, receiver, environ)
     return found
+
+
+def _of(name: str, receiver: Receiver, environ: Mapping[str, str]) -> Address:
+    url = key = ""
+    if receiver.type == "pagerduty":
+        url = REGIONS[receiver.region]
+    else:
+        url = _address(f"receivers.{name}", receiver.url_env, receiver.url_credential, environ).reveal()
+    if receiver.key_env is not None or receiver.key_credential is not None:
+        key = _address(f"receivers.{name}", receiver.key_env, receiver.key_credential, environ, "key").reveal()
+    return Address(receiver.type, url, key, receiver.public_only)
 
 
 def heartbeat_address(settings: Settings, environ: Mapping[str, str]) -> Secret | None:
@@ -57,6 +69,7 @@ def heartbeat_address(settings: Settings, environ: Mapping[str, str]) -> Secret 
 def every_address(settings: Settings, environ: Mapping[str, str]) -> list[Secret]:
     """All that can be had, well formed or not: what must not be shown anywhere."""
     named = [(f"receivers.{name}", r.url_env, r.url_credential) for name, r in settings.receivers.items()]
+    named += [(f"receivers.{name}", r.key_env, r.key_credential) for name, r in settings.receivers.items()]
     named.append(("heartbeat", settings.heartbeat.url_env, settings.heartbeat.url_credential))
     found = [Secret(environ.get("OVERLOOP_NOTIFY", "").strip())]
     for key, variable, credential in named:
@@ -76,23 +89,25 @@ def _is_web_address(text: str) -> bool:
     return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
-def _address(key: str, variable: str | None, credential: str | None, environ: Mapping[str, str]) -> Secret:
+def _address(
+    key: str, variable: str | None, credential: str | None, environ: Mapping[str, str], what: str = "url"
+) -> Secret:
     if variable is not None:
         text = environ.get(variable, "").strip()
         if not text:
-            raise SettingsError(f"{key}.url_env names the environment variable {variable}, which is not set.")
+            raise SettingsError(f"{key}.{what}_env names the environment variable {variable}, which is not set.")
         return Secret(text)
     folder = environ.get("CREDENTIALS_DIRECTORY", "").split(":")[0]
     if not folder:
         raise SettingsError(
-            f"{key}.url_credential names the credential {credential}, and $CREDENTIALS_DIRECTORY is not set: "
-            "systemd sets it for a unit with LoadCredential=; elsewhere use url_env."
+            f"{key}.{what}_credential names the credential {credential}, and $CREDENTIALS_DIRECTORY is not set: "
+            f"systemd sets it for a unit with LoadCredential=; elsewhere use {what}_env."
         )
     try:
         text = (Path(folder) / str(credential)).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError(f"{key}.url_credential names {credential}, which cannot be read: {problem}.") from None
+        raise SettingsError(f"{key}.{what}_credential names {credential}, which cannot be read: {problem}.") from None
     if not text:
-        raise SettingsError(f"{key}.url_credential names {credential}, which is empty.")
+        raise SettingsError(f"{key}.{what}_credential names {credential}, which is empty.")
     return Secret(text)

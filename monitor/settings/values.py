@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from monitor.core.incidents.matching import parse_matcher
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|[smhdw])", re.ASCII)
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*/\s*(day|week|month|quarter|year)", re.ASCII)
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.0, "quarter": 91.0, "year": 365.0}
+_HOURS = re.compile(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})", re.ASCII)
+_DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 
@@ -75,6 +81,76 @@ def path(value: object) -> Path:
     return Path(text).expanduser()
 
 
+def matcher(value: object) -> str:
+    """As written; `core.incidents.matching` takes it apart."""
+    parse_matcher(_text(value))
+    return _text(value)
+
+
+def zone(value: object) -> str:
+    """A name of the IANA time zone database."""
+    text = _text(value)
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError):  # a folder of the database is an OSError
+        raise ValueError from None
+    return text
+
+
+def days(value: object) -> str:
+    """ "mon" or "mon-fri"; a range may go over the end of the week."""
+    weekdays(_text(value))
+    return _text(value)
+
+
+def weekdays(text: str) -> frozenset[int]:
+    """Days of the week, Monday is 0. Raises ValueError."""
+    first, dash, last = text.strip().lower().partition("-")
+    start = _DAY_NAMES.index(first.strip())
+    end = _DAY_NAMES.index(last.strip()) if dash else start
+    return frozenset((start + ahead) % 7 for ahead in range((end - start) % 7 + 1))
+
+
+def hours(value: object) -> str:
+    minutes_of_day(_text(value))
+    return _text(value)
+
+
+def minutes_of_day(text: str) -> tuple[int, int]:
+    """From and to of "09:00-17:00" or "22:00-06:00", in minutes of the day. Raises ValueError."""
+    found = _HOURS.fullmatch(text)
+    if not found:
+        raise ValueError
+    h1, m1, h2, m2 = map(int, found.groups())
+    start, end = 60 * h1 + m1, 60 * h2 + m2
+    if m1 > 59 or m2 > 59 or start >= 1440 or end > 1440 or start == end:
+        raise ValueError
+    return start, end
+
+
+def dates(value: object) -> str:
+    first_and_last(_text(value))
+    return _text(value)
+
+
+def first_and_last(text: str) -> tuple[date, date]:
+    """The days of "2026-12-24" or "2026-12-24/2026-12-26". Raises ValueError."""
+    first, slash, last = text.strip().partition("/")
+    start = date.fromisoformat(first)
+    end = date.fromisoformat(last) if slash else start
+    if end < start:
+        raise ValueError
+    return start, end
+
+
+def moment(value: object) -> str:
+    """A local time such as "2026-12-24T09:00"; it has no zone, because the place has one."""
+    text = value.isoformat() if isinstance(value, datetime) else _text(value)
+    if datetime.fromisoformat(text).tzinfo is not None:
+        raise ValueError
+    return text
+
+
 def variable(value: object) -> str:
     return _matched(_VARIABLE, value)
 
@@ -102,4 +178,10 @@ Listen = Annotated[str, Reads(listen, 'HOST:PORT, such as "127.0.0.1:8420" or "[
 WebAddress = Annotated[str, Reads(web_address, 'an address such as "https://overloop.example.org"')]
 File = Annotated[Path, Reads(path, "the path of a file or folder")]
 Variable = Annotated[str, Reads(variable, 'the name of an environment variable, such as "ONCALL_URL"', private=True)]
+MatcherText = Annotated[str, Reads(matcher, 'a matcher such as model="fraud-eu" or severity=~"high|critical"')]
+Zone = Annotated[str, Reads(zone, 'an IANA time zone such as "Europe/Berlin" or "UTC"')]
+Days = Annotated[str, Reads(days, 'a day or a range of days such as "sat" or "mon-fri"')]
+Hours = Annotated[str, Reads(hours, 'hours such as "09:00-17:00" or, over midnight, "22:00-06:00"')]
+Dates = Annotated[str, Reads(dates, 'a date such as "2026-12-24" or first and last, "2026-12-24/2026-12-26"')]
+Moment = Annotated[str, Reads(moment, 'a time on the clock of its zone, such as "2026-12-24T09:00"')]
 Credential = Annotated[str, Reads(credential, 'the name of a credential, such as "receiver_oncall"', private=True)]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from monitor.core.rules.model import SEVERITIES
 from monitor.settings.errors import unknown
-from monitor.settings.model import Receiver, Route, Settings
+from monitor.settings.model import Receiver, Settings
 from monitor.settings.place import Key
+from monitor.settings.verify_telling import telling_contradictions
 
-MATCHERS = ("severity", "pack", "rule", "model", "owner")  # and labels.NAME
 NOTIFY = "notify"  # the receiver that $OVERLOOP_NOTIFY makes
 
 
@@ -32,28 +31,33 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[t
     for name in settings.digest.receivers:
         if name not in settings.receivers and name != NOTIFY:
             yield ("digest", "receivers"), "digest.receivers: " + unknown("receiver called", name, settings.receivers)
-    for number, route in enumerate(settings.routes):
-        yield from _route(number, route, settings)
+        elif name != NOTIFY and settings.receivers[name].type in ("pagerduty", "alertmanager"):
+            kind = settings.receivers[name].type
+            yield (
+                ("digest", "receivers"),
+                f'digest.receivers: "{name}" is a {kind}, and a digest is no alert.',
+            )
+    yield from telling_contradictions(settings)
 
 
 def _receiver(name: str, receiver: Receiver) -> Iterator[tuple[Key, str]]:
     key = ("receivers", name)
     if not name or len(name) > 100 or not name.isprintable():
         yield key, f"The name of a receiver has 1 to 100 printable characters; {name[:40]!a} does not."
-    if (receiver.url_env is None) == (receiver.url_credential is None):
+    url, secret = (receiver.url_env, receiver.url_credential), (receiver.key_env, receiver.key_credential)
+    if receiver.type == "pagerduty":
+        if secret.count(None) != 1:
+            yield key, f"receivers.{name} needs either key_env or key_credential: where its routing key is to be found."
+    elif url.count(None) != 1:
         yield key, f"receivers.{name} needs either url_env or url_credential: where its address is to be found."
-
-
-def _route(number: int, route: Route, settings: Settings) -> Iterator[tuple[Key, str]]:
-    key, here = ("routes", number), f"routes[{number}]"
-    for name in route.receivers:
-        if name not in settings.receivers:
-            yield (*key, "receivers"), f"{here}.receivers: " + unknown("receiver called", name, settings.receivers)
-    for matcher, pattern in route.match.items():
-        if matcher not in MATCHERS and not matcher.startswith("labels."):
-            yield (*key, "match"), f"{here}.match: " + unknown("matcher", matcher, [*MATCHERS, "labels.NAME"])
-        if matcher == "severity" and pattern not in SEVERITIES and not set(pattern) & set("*?["):
-            yield (*key, "match"), f"{here}.match: " + unknown("severity", pattern, SEVERITIES)
+    if receiver.type == "webhook" and None not in secret:
+        yield key, f"receivers.{name} has both key_env and key_credential: name one place of the key it signs with."
+    if receiver.type in ("apprise", "alertmanager") and secret != (None, None):
+        yield key, f"receivers.{name} is of the type {receiver.type}, which takes no key: all is in its address."
+    if receiver.type == "pagerduty" and url != (None, None):
+        yield key, f"receivers.{name} is of the type pagerduty, whose address is known: take url_env away."
+    if receiver.type == "apprise" and receiver.public_only:
+        yield key, f"receivers.{name}.public_only: Apprise connects by itself, so this is for the other types only."
 
 
 def _unreadable(file: Path) -> str | None:

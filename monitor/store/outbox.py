@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
+from monitor.core.notices.keys import PAGES
 from monitor.core.notices.last_look import Withheld
 from monitor.core.notices.model import Kept, Notice, Outcome
 from monitor.store import rows
@@ -17,9 +19,11 @@ from monitor.store.database import Database, Transaction
 from monitor.store.facts import get_fact, set_fact
 from monitor.store.incidents import load_evidence, load_incident
 from monitor.store.ledger import bump_desk
-from monitor.store.tables import notices
+from monitor.store.tables import incidents, notices
 
 StillOwed = Callable[[Notice, Incident, Sequence[Kept]], Withheld | None]
+# Of a call that was claimed and another that is due: whether one message speaks of both.
+Fellows = Callable[[Incident, Notice, Incident, Sequence[Kept]], bool]
 
 _AUDITED: Final = {"delivered": "notice_delivered", "dead": "notice_dead", "unknown": "notice_unknown"}
 _EVIDENCE: Final = 50  # newest pieces a message may show
@@ -41,6 +45,7 @@ class Claimed:
     evidence: list[Evidence]
     audit: tuple[int, bytes]
     others: Sequence[Kept] = ()
+    along: Sequence[Claimed] = ()  # claimed with it, to be sent in one message
 
 
 # Built once: it is asked every two seconds, whether anything is owed or not.
@@ -56,12 +61,15 @@ def claim(
     lease_seconds: float,
     still_owed: StillOwed | None = None,
     skip: Collection[str] = (),
+    fellows: Fellows | None = None,
+    most: int = 1,
 ) -> Claimed | None:
     """Claim the notice that is due longest: waiting, to be retried, or left by a holder whose lease ran out.
 
     `still_owed` is told of the incident and its other notices to the same target, and answers None if the notice is to
     be sent. One that is not is cancelled with the reason on record, or postponed, and the next is tried. `skip` names
-    targets that must wait. None if nothing is due.
+    targets that must wait. None if nothing is due. A call takes up to `most` - 1 others along that are due to the same
+    target now, of other incidents that are its `fellows`.
     """
     with database.read() as connection:  # most often there is nothing, and then nobody is kept waiting
         if connection.execute(select(notices.c.key).where(_due(now, skip)).limit(1)).first() is None:
@@ -77,13 +85,38 @@ def claim(
             others = _others(tx.connection, notice)
             withheld = None if still_owed is None else still_owed(notice, incident, others)
             if withheld is None:
-                evidence = load_evidence(tx.connection, incident.id, _EVIDENCE)
-                attempt, until = row["attempt"], row["lease_until"]
-                return Claimed(notice, attempt, holder, until, incident, evidence, tx.head, others)
+                claimed = _claimed(tx, row, incident, others)
+                if fellows is None or notice.reason not in PAGES:
+                    return claimed
+                return replace(claimed, along=_along(tx, claimed, now, fellows, most - 1))
             if withheld.until is None:
                 _cancel(tx, notice, withheld.reason)
             else:
                 _postpone(tx, notice, row["attempt"], max(withheld.until, now + 1.0), withheld.reason)
+
+
+def _claimed(tx: Transaction, row: rows.Row, incident: Incident, others: Sequence[Kept]) -> Claimed:
+    evidence = load_evidence(tx.connection, incident.id, _EVIDENCE)
+    notice, attempt, until = rows.notice_from(row), row["attempt"], row["lease_until"]
+    return Claimed(notice, attempt, row["holder"], until, incident, evidence, tx.head, others)
+
+
+def _along(tx: Transaction, first: Claimed, now: float, fellows: Fellows, most: int) -> tuple[Claimed, ...]:
+    """Calls that are due as well, each claimed as if alone; what is not to be sent now is left to its own turn."""
+    ready = and_(notices.c.state.in_(("pending", "retry")), notices.c.due_at <= now, notices.c.reason.in_(PAGES))
+    wanted = select(notices).where(ready, notices.c.target == first.notice.target)
+    found: dict[str, Claimed] = {}
+    due = tx.connection.execute(wanted.order_by(notices.c.due_at, notices.c.key).limit(5 * most)).mappings().all()
+    for row in due:
+        notice = rows.notice_from(row)
+        incident = load_incident(tx.connection, notice.incident)
+        if len(found) == most or incident is None or incident.id in (first.incident.id, *found):
+            continue
+        others = _others(tx.connection, notice)
+        if fellows(first.incident, notice, incident, others):
+            taken = _take_key(tx, notice.key, first.holder, first.lease_until)
+            found[incident.id] = _claimed(tx, taken, incident, others)
+    return tuple(found.values())
 
 
 def finish(
@@ -144,6 +177,19 @@ def next_due(connection: Connection, now: float, skip: Collection[str] = ()) -> 
     return max((now, min(at for at in found if at is not None))) if any(at is not None for at in found) else None
 
 
+def called(connection: Connection, targets: Sequence[str]) -> list[tuple[str, Incident]]:
+    """Incidents that are open or in hand, each with a target that a call about it has reached (or may have)."""
+    reached = select(notices.c.target, incidents).join(incidents, incidents.c.id == notices.c.incident).distinct()
+    wanted = reached.where(
+        incidents.c.state.in_(("open", "acknowledged")),
+        notices.c.target.in_(list(targets)),
+        notices.c.reason.in_(PAGES),
+        notices.c.state.in_(("delivered", "unknown")),
+    )
+    found = connection.execute(wanted.order_by(incidents.c.id)).mappings()
+    return [(row["target"], rows.incident_from(row)) for row in found]
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """How many notices there are by state; states without any are left out."""
     grouped = select(notices.c.state, func.count()).group_by(notices.c.state)
@@ -166,13 +212,16 @@ def _due(now: float, skip: Collection[str]) -> ColumnElement[bool]:
 
 def _take(tx: Transaction, now: float, holder: str, lease: float, skip: Collection[str]) -> rows.Row | None:
     first = select(notices.c.key).where(_due(now, skip)).order_by(notices.c.due_at, notices.c.key).limit(1)
-    taken = (
-        update(notices)
-        .where(notices.c.key == first.scalar_subquery())
-        .values(state="sending", attempt=notices.c.attempt + 1, holder=holder, lease_until=now + lease)
-        .returning(notices)
-    )
-    return tx.connection.execute(taken).mappings().one_or_none()
+    return tx.connection.execute(_taking(first.scalar_subquery(), holder, now + lease)).mappings().one_or_none()
+
+
+def _take_key(tx: Transaction, key: str, holder: str, until: float) -> rows.Row:
+    return tx.connection.execute(_taking(key, holder, until)).mappings().one()
+
+
+def _taking(key: Any, holder: str, until: float) -> ReturningUpdate[Any]:
+    values = {"state": "sending", "attempt": notices.c.attempt + 1, "holder": holder, "lease_until": until}
+    return update(notices).where(notices.c.key == key).values(values).returning(notices)
 
 
 def _others(connection: Connection, notice: Notice) -> list[Kept]:

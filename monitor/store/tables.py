@@ -165,6 +165,7 @@ incidents = Table(
     Column("gate_held", Boolean, nullable=False),
     Column("verdict", String(10)),
     Column("revision", BigInteger, nullable=False),
+    Column("escalation", Text),  # JSON: the policy that held when it was opened
     Index("ix_incidents_state", "state", "opened_at"),
     Index("ix_incidents_rule", "pack", "rule", "model"),
 )

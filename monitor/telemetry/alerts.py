@@ -52,11 +52,13 @@ class AlertMetrics:
 
 
 class NoticeMetrics:
-    """What became of each attempt to deliver. Receivers that are known count from zero, so that a rise is seen."""
+    """What became of each attempt to deliver. Receivers that are known (name -> integration) count from zero, so that a
+    rise is seen.
+    """
 
-    def __init__(self, registry: Registry, receivers: Iterable[str], integration: str) -> None:
+    def __init__(self, registry: Registry, receivers: Mapping[str, str]) -> None:
         self._registry = r = registry
-        pairs = [(integration, receiver) for receiver in receivers]
+        pairs = [(integration, receiver) for receiver, integration in receivers.items()]
         target = ("integration", "receiver")
         self._attempts = Labelled(r.counter("notifications", "Attempts to deliver a notice.", target), pairs)
         self._failed = Labelled(
@@ -74,7 +76,7 @@ class NoticeMetrics:
         )
         self._latency = Labelled(
             r.histogram("notification_latency_seconds", "One attempt to deliver.", SENDING, ["integration"]),
-            [integration],
+            sorted(set(receivers.values())),
         )
         self._pending = r.gauge("outbox_pending", "Notices owed and not yet delivered.")
         self._oldest = r.moment("outbox_oldest_pending", "When the oldest notice still owed was made.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import ProcessCollector
 
@@ -18,13 +18,16 @@ IDLE = 15.0  # the same while nothing does, so that the front knows that the eng
 class EngineMetrics:
     """One for each engine process: `pump`, `alerts`, `notices`, `house`. Any thread may count."""
 
-    def __init__(self, receivers: Iterable[str] = (), integration: str = "apprise") -> None:
+    def __init__(self, receivers: Mapping[str, str] | Iterable[str] = ()) -> None:
+        """`receivers` are the names of those known, with the kind of each (Apprise if it is not said)."""
         self._registry = Registry()
         self._written = float("-inf")
         ProcessCollector(namespace="overloop_engine", registry=self._registry.collectors)
         self.pump = PumpMetrics(self._registry)
         self.alerts = AlertMetrics(self._registry)
-        self.notices = NoticeMetrics(self._registry, receivers, integration)
+        self.notices = NoticeMetrics(
+            self._registry, receivers if isinstance(receivers, Mapping) else dict.fromkeys(receivers, "apprise")
+        )
         self.house = HouseMetrics(self._registry)
 
     def exposition(self) -> bytes:

@@ -10,8 +10,9 @@ from monitor.core.changes import Silence
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.silences import silencing
 from monitor.core.incidents.words import clock_text, duration_text
+from monitor.core.notices.holds import held_back, muted
 from monitor.core.notices.model import Policy
-from monitor.core.notices.routes import receivers
+from monitor.core.notices.routes import listeners
 from monitor.core.times import parse_time
 from monitor.web.render import nth
 
@@ -144,13 +145,18 @@ def _untold(
         return "Nobody: it is about old events."
     if not policy.receivers:
         return "Nobody: no receiver is set up. Name one in overloop.toml, or in OVERLOOP_NOTIFY."
-    if not receivers(incident, policy, labels):
+    called = listeners(incident, policy, labels, at)
+    if not called:
         return f"Nobody: no route leads an incident of severity {incident.severity} to a receiver."
     silence = silencing(incident, silences, at)
     if silence is not None:
         return f"Nobody: {silence.created_by} silenced it until {clock_text(silence.ends_at)}: {silence.reason}"
-    if incident.state == "open" and at - incident.changed_at < policy.group_wait:
-        return f"Nobody yet: the first message goes out {duration_text(policy.group_wait)} after the opening."
+    hold = held_back(incident, policy, labels, at) or muted(called[0].route, policy, at)
+    if incident.state == "open" and hold is not None:
+        return f"Nobody yet: {hold.why}"
+    wait = min(listener.wait for listener in called)
+    if incident.state == "open" and at - incident.changed_at < wait:
+        return f"Nobody yet: the first message goes out {duration_text(wait)} after the opening."
     return "Nobody yet." if incident.state == "open" else "Nobody: it was over before the first message."
 
 

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from deciding import an_incident
+from deciding import T0, an_incident
 
 from monitor.core.notices.model import Policy, Receiver, Route
-from monitor.core.notices.routes import owners_receivers, receivers
+from monitor.core.notices.routes import listeners, owners_receivers
 
 PHONE, CHAT, MAIL = Receiver("phone"), Receiver("chat"), Receiver("mail")
 
 
 def names(policy: Policy, labels: dict[str, str] | None = None, **given: str) -> list[str]:
-    return [r.name for r in receivers(an_incident(**given), policy, labels or {})]
+    return [each.receiver.name for each in listeners(an_incident(**given), policy, labels or {}, T0)]
 
 
 def policy(*routes: Route) -> Policy:
@@ -45,5 +45,5 @@ def test_a_route_to_a_receiver_that_does_not_exist_leads_nowhere() -> None:
 
 def test_the_owner_is_told_where_a_route_names_the_owner() -> None:
     told = policy(Route(("phone",)), Route(("mail",), {"owner": "kim"}))
-    assert owners_receivers(an_incident(owner="kim"), told, {}) == (MAIL,)
-    assert owners_receivers(an_incident(owner="lee"), told, {}) == (PHONE,)
+    assert owners_receivers(an_incident(owner="kim"), told, {}, T0) == (MAIL,)
+    assert owners_receivers(an_incident(owner="lee"), told, {}, T0) == (PHONE,)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from monitor.core.notices.model import Policy, Receiver, Route
 from monitor.core.rules.model import ModelOptions
 from monitor.settings import Settings, SettingsError, load
-from monitor.settings.parts import model_options, parameters, policy, remarks, rule_folders, shipped, spool_options
+from monitor.settings.parts import model_options, parameters, remarks, rule_folders, shipped, spool_options
 from monitor.settings.place import line_of
-from monitor.settings.secrets import addresses, heartbeat_address
+from monitor.settings.secrets import addresses, every_address, heartbeat_address
+from monitor.settings.telling import policy
 
 FULL = """\
 listen = "0.0.0.0:9000"
@@ -172,7 +173,8 @@ DURATION = 'a duration such as "90s", "10m", "2h" or "7d"'
 MISTAKES = {
     "partitons = 2": "line 1: partitons is not a setting. Did you mean partitions?",
     "colour = 1": "line 1: colour is not a setting. There are: home, listen, public_url, tls_cert, tls_key, rules, "
-    "single, partitions, spool, models, receivers, routes, notices, heartbeat, digest, log.",
+    "single, partitions, spool, models, receivers, routes, time_intervals, inhibit_rules, maintenance, policies, "
+    "schedules, notices, heartbeat, digest, log.",
     "partitions = 0": "line 1: partitions must be a whole number from 1 to 64; it is 0.",
     'partitions = "2"': 'line 1: partitions must be a whole number from 1 to 64; it is "2".',
     "single = 1": "line 1: single must be true or false; it is 1.",
@@ -200,8 +202,25 @@ MISTAKES = {
     'routes[0].match: There is no matcher "modle". Did you mean "model"?',
     '[receivers.a]\nurl_env = "A"\n[[routes]]\nreceivers = ["a"]\nmin_severity = "hihg"': "line 5: "
     'routes[0].min_severity must be one of "critical", "high", "medium", "low"; it is "hihg".',
-    "[[routes]]\nmatch = {}": "line 1: routes[0] needs receivers, a list.",
-    "[[routes]]\nreceivers = []": "line 2: routes[0].receivers must be a list; it is [].",
+    '[receivers.a]\ntype = "pagerduty"\nurl_env = "A"': "line 1: receivers.a needs either key_env or key_credential: "
+    "where its routing key is to be found.",
+    '[receivers.a]\ntype = "pagerduty"\nkey_env = "K"\nurl_env = "A"': "line 1: receivers.a is of the type pagerduty, "
+    "whose address is known: take url_env away.",
+    '[receivers.a]\ntype = "pagerdutty"\nkey_env = "K"': 'line 2: receivers.a.type must be one of "apprise", '
+    '"pagerduty", "alertmanager", "webhook"; it is "pagerdutty".',
+    '[receivers.a]\ntype = "webhook"\nkey_env = "K"': "line 1: receivers.a needs either url_env or url_credential: "
+    "where its address is to be found.",
+    '[receivers.a]\ntype = "webhook"\nurl_env = "A"\nkey_env = "K"\nkey_credential = "k"': "line 1: receivers.a has both "
+    "key_env and key_credential: name one place of the key it signs with.",
+    '[receivers.a]\ntype = "alertmanager"\nurl_env = "A"\nkey_env = "K"': "line 1: receivers.a is of the type "
+    "alertmanager, which takes no key: all is in its address.",
+    '[receivers.a]\nurl_env = "A"\npublic_only = true': "line 1: receivers.a.public_only: Apprise connects by itself, so "
+    "this is for the other types only.",
+    '[receivers.a]\ntype = "pagerduty"\nkey_env = "K"\n[digest]\nreceivers = ["a"]': "line 5: digest.receivers: "
+    '"a" is a pagerduty, and a digest is no alert.',
+    "[[routes]]\nmatch = {}": "line 1: routes[0] needs receivers, a list, or policy, the name of one: else it calls nobody.",
+    "[[routes]]\nreceivers = []": "line 1: routes[0] needs receivers, a list, or policy, the name of one: else it calls "
+    "nobody.",
     '[notices]\ngroup_wait = "soon"': f'line 2: notices.group_wait must be {DURATION}; it is "soon".',
 }
 
@@ -258,7 +277,7 @@ def test_a_mistake_in_a_flag_names_the_flag(home: Path) -> None:
 TOKEN = "T0K3Nabcdef"
 
 
-@pytest.mark.parametrize("key", ["url", "url_env", "url_credential"])
+@pytest.mark.parametrize("key", ["url", "key", "url_env", "url_credential", "key_env"])
 def test_an_address_in_the_file_is_refused_without_repeating_it(home: Path, key: str) -> None:
     said = complaint(home, f'[receivers.oncall]\n{key} = "slack://{TOKEN}/x"\n')
     assert said.startswith(f"HOME/overloop.toml, line 2: receivers.oncall.{key} ")
@@ -270,7 +289,7 @@ def test_addresses_come_from_the_environment_and_from_credentials(home: Path) ->
     (home / "receiver_mail").write_text(f"mailto://{TOKEN}@example.org\n")
     environ = {"ONCALL_URL": f"slack://{TOKEN}", "CREDENTIALS_DIRECTORY": str(home), "OVERLOOP_NOTIFY": "json://x"}
     found = addresses(read(home, FULL), environ)
-    assert {name: secret.reveal() for name, secret in found.items()} == {
+    assert {name: address.url for name, address in found.items()} == {
         "notify": "json://x",
         "oncall": f"slack://{TOKEN}",
         "mail": f"mailto://{TOKEN}@example.org",
@@ -278,6 +297,30 @@ def test_addresses_come_from_the_environment_and_from_credentials(home: Path) ->
     assert TOKEN not in f"{found!r} {found['mail']}"
     with pytest.raises(TypeError):
         pickle.dumps(found)
+
+
+def test_keys_come_from_the_same_places(home: Path) -> None:
+    (home / "pd").write_text(f"{TOKEN}\n")
+    text = """
+[receivers.pd]
+type = "pagerduty"
+key_credential = "pd"
+region = "eu"
+[receivers.hook]
+type = "webhook"
+url_env = "HOOK"
+key_env = "HOOK_KEY"
+public_only = true
+"""
+    environ = {"CREDENTIALS_DIRECTORY": str(home), "HOOK": "https://hook.example.org/x", "HOOK_KEY": f"{TOKEN}2"}
+    settings = read(home, text)
+    found = addresses(settings, environ)
+    assert (found["pd"].url, found["pd"].key) == ("https://events.eu.pagerduty.com", TOKEN)
+    assert (found["hook"].key, found["hook"].public_only) == (f"{TOKEN}2", True)
+    assert {TOKEN, f"{TOKEN}2", "https://hook.example.org/x"} == {s.reveal() for s in every_address(settings, environ)}
+    assert TOKEN not in f"{found}"
+    with pytest.raises(SettingsError, match=r"receivers\.hook\.key_env names the environment variable HOOK_KEY"):
+        addresses(settings, {**environ, "HOOK_KEY": ""})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -19,19 +19,19 @@ def settings_rows(kind: type[msgspec.Struct] = Settings, above: str = "") -> Ite
     """Every key as it is written in `overloop.toml`, and its default as it would be written."""
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
-        name, hint = above + field.name.rstrip("_"), _without_none(hints[field.name])
+        name, hint = above + field.name.rstrip("_"), _without_limits(_without_none(hints[field.name]))
         inner = _struct_in(hint)
         if inner is None:
             yield name, _written(hint, field)
         elif get_origin(hint) is dict:
-            yield from settings_rows(inner, f"{name}.{_KEYS[field.name]}.")
+            yield from settings_rows(inner, f"{name}.{_KEYS.get(field.name, 'NAME')}.")
         elif get_origin(hint) is tuple:
             yield from settings_rows(inner, f"{name}[].")
         else:
             yield from settings_rows(inner, f"{name}.")
 
 
-_KEYS = {"models": '"PATTERN"', "receivers": "NAME"}
+_KEYS = {"models": '"PATTERN"'}  # else NAME
 
 
 def _struct_in(hint: Any) -> type[msgspec.Struct] | None:
@@ -46,6 +46,12 @@ def _without_none(hint: Any) -> Any:
     if get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint):
         return Union[tuple(part for part in get_args(hint) if part is not NoneType)]  # noqa: UP007
     return hint
+
+
+def _without_limits(hint: Any) -> Any:
+    """A list of tables, without how many it must hold."""
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return plain if get_origin(plain) is tuple and _struct_in(plain) else hint
 
 
 def _written(hint: Any, field: Any) -> str:

@@ -12,8 +12,10 @@ from monitor.core.findings import Evidence
 from monitor.core.incidents.machine import Facts, Outcome, Trigger, step
 from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.heard import told
+from monitor.core.notices.holds import Around, standing
 from monitor.core.notices.model import OnRecord, Policy
 from monitor.core.notices.plan import NOTHING, owed
+from monitor.core.notices.routes import escalating
 from monitor.core.notices.untold import why_untold
 from monitor.core.oversight.gate import strictness, tightened, untouched
 from monitor.core.rules.model import Book, Pack, Rule
@@ -120,8 +122,8 @@ class Casework:
         self.changes.evidence += [(incident.id, row) for row in rows]
 
     def open(self, incident: Incident, rows: Sequence[Evidence]) -> None:
-        """A new incident, with what was seen."""
-        self.put(incident)
+        """A new incident, with what was seen. It keeps the policy by which it is escalated."""
+        self.put(replace(incident, escalation=escalating(incident, self.policy, self._labels(incident))))
         self.add_evidence(incident, rows)
         self.record("incident_opened", "machine", {**named(incident), **_first(rows)})
 
@@ -182,11 +184,16 @@ class Casework:
 
         Notices recorded earlier and owed no longer are the courier's to cancel: only it knows which were sent.
         """
+        around = self._around() if self._planned else ()
         for id_ in self._planned:
             incident = self.incident(id_)
             assert incident is not None
-            due = owed(incident, self.policy, self.view.silences, self.at, self._recorded(id_), self._labels(incident))
+            recorded, labels = self._recorded(id_), self._labels(incident)
+            due = owed(incident, self.policy, self.view.silences, self.at, recorded, labels, around)
             self.changes.notices += due.notices
+            for notice in due.notices:
+                if notice.reason == "escalated":
+                    self.record("escalated", "machine", {**named(incident), "to": notice.target, "step": notice.repeat})
         return self.changes
 
     def want(
@@ -230,8 +237,13 @@ class Casework:
         recorded = self._recorded(incident.id)
         if told(recorded, incident.occurrence):
             return
-        why = why_untold(incident, self.policy, self.view.silences, self.at, self._labels(incident), recorded)
+        labels = self._labels(incident)
+        why = why_untold(incident, self.policy, self.view.silences, self.at, labels, recorded, self._around())
         self.record("no_notice", "machine", {**named(incident), "why": why})
+
+    def _around(self) -> Around:
+        now = {**self.view.incidents, **self.changes.incidents}
+        return standing(now.values(), self.book, self.policy)
 
     def _recorded(self, id_: str) -> Mapping[str, OnRecord]:
         return self.view.recorded.get(id_, NOTHING)

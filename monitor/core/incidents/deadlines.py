@@ -9,6 +9,7 @@ from monitor.core.changes import Changes
 from monitor.core.incidents.casework import Casework
 from monitor.core.incidents.machine import SETTLE, UNSEEN_AFTER, Facts
 from monitor.core.incidents.model import Incident, RuleState
+from monitor.core.notices.holds import Around, standing
 from monitor.core.notices.model import Policy
 from monitor.core.notices.plan import NOTHING, owed
 from monitor.core.rules.model import Absent, Book, Detect
@@ -31,7 +32,10 @@ def sweep(view: View, book: Book, policy: Policy, at: float) -> Changes:
 
 def next_due(view: View, book: Book, policy: Policy, at: float) -> float | None:
     """When `sweep` will next have something to do if nothing else happens; never before `at`."""
-    found = [due for incident in view.incidents.values() for due in _deadlines(view, book, policy, incident, at)]
+    around = standing(view.incidents.values(), book, policy)
+    found = [
+        due for incident in view.incidents.values() for due in _deadlines(view, book, policy, incident, at, around)
+    ]
     return max(at, min(found)) if found else None
 
 
@@ -82,7 +86,9 @@ def _pass_time(work: Casework, incident: Incident) -> None:
         work.step(incident, "cleared", Facts())  # given back after its condition had gone
 
 
-def _deadlines(view: View, book: Book, policy: Policy, incident: Incident, at: float) -> Iterator[float]:
+def _deadlines(
+    view: View, book: Book, policy: Policy, incident: Incident, at: float, around: Around
+) -> Iterator[float]:
     if incident.state == "acknowledged":
         if incident.acknowledged_until is not None:
             yield incident.acknowledged_until
@@ -92,7 +98,7 @@ def _deadlines(view: View, book: Book, policy: Policy, incident: Incident, at: f
         yield incident.changed_at + UNSEEN_AFTER
     found = book.find(incident.key, incident.model)
     labels = _NOBODY if found is None else found[1].labels
-    due = owed(incident, policy, view.silences, at, view.recorded.get(incident.id, NOTHING), labels)
+    due = owed(incident, policy, view.silences, at, view.recorded.get(incident.id, NOTHING), labels, around)
     if due.notices:
         yield at
     if due.next_at is not None:

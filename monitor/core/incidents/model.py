@@ -66,6 +66,7 @@ class Incident:
     gate_held: bool = False
     verdict: Verdict | None = None
     revision: int = 1
+    escalation: str | None = None  # the policy that held when it was opened, as `notices.escalation` writes it
 
     @property
     def key(self) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Final, Literal
 
 from monitor.core.changes import Silence
+from monitor.core.incidents.matching import fit, pattern_problem
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.words import duration_text
-from monitor.core.rules.patterns import Pattern, PatternError
 
 NAMES: Final = ("model", "rule", "pack", "severity")
-OPERATORS: Final = ("=", "!=", "=~", "!~")
 LONGEST: Final = 30 * 86400.0  # seconds: a forgotten silence must not hide an incident for ever
-_PATTERN_LENGTH: Final = 200
 Status = Literal["pending", "active", "expired"]
 
 
@@ -37,8 +34,7 @@ def labels(incident: Incident) -> Mapping[str, str]:
 
 def matches(silence: Silence, incident: Incident) -> bool:
     """Whether every matcher fits, whatever the time. A silence with a pattern that cannot be used fits nothing."""
-    having = labels(incident)
-    return all(_fits(having.get(name, ""), operator, value) for name, operator, value in silence.matchers)
+    return fit(silence.matchers, labels(incident))
 
 
 def silencing(incident: Incident, silences: Iterable[Silence], at: float) -> Silence | None:
@@ -75,39 +71,4 @@ def without_effect(silence: Silence) -> str | None:
 def _matcher_problem(name: str, operator: str, value: str) -> str | None:
     if name not in NAMES:
         return f"A silence cannot match {name!r}; it can match {', '.join(NAMES)}."
-    if operator not in OPERATORS:
-        return f"The operator {operator!r} of {name} is unknown; there are {' '.join(OPERATORS)}."
-    if operator in ("=", "!="):
-        return None
-    try:
-        _pattern(value)
-    except PatternError as cause:
-        return f"The pattern {value!r} of {name} cannot be used. {cause.message} {cause.fix}"
-    return None
-
-
-def _fits(having: str, operator: str, value: str) -> bool:
-    if operator == "=":
-        return having == value
-    if operator == "!=":
-        return having != value
-    found = _found(value, having)
-    return found is not None and found is (operator == "=~")
-
-
-@lru_cache(maxsize=16_384)
-def _found(pattern: str, text: str) -> bool | None:
-    """Whether the whole text is of the pattern; None if that is none. In time linear in the text."""
-    try:
-        return _pattern(pattern).search(text)
-    except PatternError:
-        return None
-
-
-def _pattern(text: str) -> Pattern:
-    """The pattern, anchored at both ends. Raises PatternError."""
-    if len(text) > _PATTERN_LENGTH:
-        raise PatternError(f"It is longer than {_PATTERN_LENGTH} characters.", "Use several silences.")
-    Pattern(text)  # its own brackets close each other
-    case = "(?i)" if text.startswith("(?i)") else ""
-    return Pattern(f"{case}^(?:{text.removeprefix(case)})$")
+    return pattern_problem((name, operator, value))

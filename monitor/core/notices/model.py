@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
+from monitor.core.incidents.matching import Matcher
+from monitor.core.notices.escalation import Escalation
+from monitor.core.notices.intervals import Interval
+from monitor.core.notices.schedules import Schedule
 from monitor.core.rules.model import Severity
 
 Reason = Literal[
@@ -70,12 +75,43 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """First match wins unless `continue_`. `matchers` compare severity, pack, rule, model, labels.* and owner."""
+    """First match wins unless `continue_`. `matchers` and `where` compare severity, pack, rule, model, version,
+    segment, owner and labels.*. Times that are None are the policy's. `mute` and `active` name intervals.
+    """
 
-    receivers: tuple[str, ...]
+    receivers: tuple[str, ...]  # names, or schedule:NAME
     matchers: Mapping[str, str] = field(default_factory=dict)  # name -> glob
     min_severity: Severity = "low"
     continue_: bool = False
+    where: tuple[Matcher, ...] = ()
+    group_by: tuple[str, ...] | None = None
+    group_wait: float | None = None
+    group_interval: float | None = None
+    repeat_interval: float | None = None
+    mute: tuple[str, ...] = ()
+    active: tuple[str, ...] = ()
+    escalation: str | None = None  # the name of a policy of escalation
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """While an incident that fits `source` stands, nobody is called about one that fits `target` and is like it in
+    everything named in `equal`; what neither of them has is not equal."""
+
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Nobody is called about what fits, from one moment to another, or during an interval."""
+
+    matchers: tuple[Matcher, ...]
+    reason: str
+    starts_at: float = -inf
+    ends_at: float = inf
+    during: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +124,8 @@ class Policy:
     repeat_interval: float = 4 * 3600.0
     acknowledge_for: float = 8 * 3600.0  # how long an acknowledgement stands by default
     again_interval: float = 300.0  # what goes away and comes back is told to one receiver at most this often
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    inhibitions: tuple[Inhibition, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    escalations: Mapping[str, Escalation] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)

@@ -57,7 +57,7 @@ def render(
     if _needs_work(notice, incident):
         parts += [_seen(evidence), _text("What it means", incident.meaning), _text("What to do", incident.action)]
         parts.append(_text("Runbook", incident.runbook_url or ""))
-    facts = "\n".join(filter(None, [_facts(incident), _link(incident, links), _witness(head)]))
+    facts = "\n".join(filter(None, [_facts(incident), _link(incident, links), witness(head)]))
     body = "\n\n".join(filter(None, parts))
     return Message(title, _fit(body, _BODY - len(facts) - 2) + "\n\n" + facts, incident.severity)
 
@@ -158,7 +158,8 @@ def _link(incident: Incident, links: Links) -> str:
     return links.incident(incident.id) or ""
 
 
-def _witness(head: tuple[int, str] | None) -> str:
+def witness(head: tuple[int, str] | None) -> str:
+    """The audit log's size and root, short: whoever keeps the message can hold the log to it."""
     return "" if head is None else f"audit {head[0]} {head[1][:8]}"
 
 
