@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor.core.changes import Changes
-from monitor.core.findings import NO, Evidence, Finding, Level, Observation
+from monitor.core.findings import NO, YES, Evidence, Finding, Level, Observation
 from monitor.core.incidents.casework import Casework, Episode, episode
 from monitor.core.incidents.conditions import Moves, advance, evidence, worst
 from monitor.core.incidents.deadlines import next_due, sweep
@@ -78,6 +78,8 @@ def _level(work: Casework, level: Level, seed: tuple[int, int]) -> None:
     tracked = work.tracked(level.rule, level.model, level.historical)
     if not tracked and not level.holds.any():
         return
+    if not tracked and not (level.holds == YES).any() and not work.alerting:
+        return  # unknown everywhere, and no rule takes that for an alert
     found = work.rule(level.rule, level.model)
     if found is None:
         return  # withdrawn: `sweep` ends the watch

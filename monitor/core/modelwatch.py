@@ -80,6 +80,7 @@ class ModelWatch(Timeline):
     def _begin(self, batch: Batch) -> None:
         """The present begins. What history made a detector latch on called nobody: it watches again from here, as if
         a person had closed that incident."""
+        self._stir()
         mark = Mark("rearm", float(batch.recorded_at[0]), self.name)
         for key, watcher in self._watchers:
             self._watchers.run(key, partial(watcher.apply, mark))

@@ -18,7 +18,7 @@ from monitor.core.references import Learned
 from monitor.core.rules.model import Absent, Book, ModelOptions, Pack, Rule
 from monitor.core.rules.reads import reads
 from monitor.core.watcher import Mark, Watcher
-from monitor.core.watchers import Watchers
+from monitor.core.watchers import Quiet, Watchers
 
 AHEAD = 60.0  # seconds a producer's clock may lead ours before it stops moving the rule clock
 VERSIONS = 20  # remembered per model
@@ -46,6 +46,8 @@ class Timeline:
         self.columns = Columns()
         self.join: Join | None = None
         self._watchers = Watchers(name, self.columns)
+        self._quiet = Quiet()
+        self._weight: int | None = None  # bytes held, as long as nothing comes
         self.adopt(book)
 
     @property
@@ -64,6 +66,7 @@ class Timeline:
 
     def adopt(self, book: Book) -> None:
         """Watch by this book. A rule whose meaning did not change keeps its memory."""
+        self._stir()
         self.book = book
         self.options: ModelOptions = book.options_for(self.name)
         pairs = book.rules_for(self.name)
@@ -85,10 +88,16 @@ class Timeline:
         else:
             self.join.adopt(wanted, limits)
 
+    def _stir(self) -> None:
+        """Something comes that may change any level."""
+        self._quiet.forget()
+        self._weight = None
+
     # -- events -------------------------------------------------------------------------------------------------
 
     def observe(self, batch: Batch) -> list[Finding]:
         """Take in one batch of this model. Findings come in the order of rules, then of rows."""
+        self._stir()
         clock = self._advance(batch)
         joined = self._join(batch, clock)
         findings: list[Finding] = []
@@ -169,7 +178,8 @@ class Timeline:
             absent = isinstance(self.rules[key].form, Absent)
             if absent and past:
                 continue  # the present, of which silence is, has not begun
-            level = self._watchers.run(key, partial(watcher.assess, at if absent and self.live else now))
+            when = at if absent and self.live else now
+            level = self._watchers.run(key, partial(self._quiet.assess, key, watcher, when))
             if level is not None:
                 levels.append(replace(level, historical=True) if past else level)
         return levels
@@ -178,6 +188,7 @@ class Timeline:
 
     def apply(self, mark: Mark) -> None:
         """A mark that concerns this model; `rule` None means all of its rules."""
+        self._stir()
         if mark.kind == "kinds" and mark.body is not None:
             self.columns.fix(mark.body["column"], mark.body["kind"])
         else:
@@ -201,7 +212,9 @@ class Timeline:
 
     def memory(self) -> int:
         """Bytes held, estimated."""
-        return 4096 + self._watchers.memory() + (self.join.memory() if self.join else 0)
+        if self._weight is None:
+            self._weight = 4096 + self._watchers.memory() + (self.join.memory() if self.join else 0)
+        return self._weight
 
     def save(self) -> Any:
         """State for `core.state.dump`."""
@@ -215,6 +228,7 @@ class Timeline:
 
     def load(self, saved: Any) -> list[str]:
         """Continue from `save`; answers the keys of rules that must start afresh. Raises StateError."""
+        self._stir()
         for name in _PLAIN:
             setattr(self, name, saved[name])
         self.versions = list(saved["versions"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
@@ -9,12 +10,34 @@ from typing import Any, TypeVar
 from monitor.core.columns import Columns
 from monitor.core.detectors.build import allow, detector_watcher, page_budget
 from monitor.core.detectors.report import clean
+from monitor.core.findings import YES, Level
 from monitor.core.references import Learned
 from monitor.core.rules.evaluate import window_watcher
 from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark, Watcher
 
 T = TypeVar("T")
+
+
+class Quiet:
+    """Levels of one model that hold nowhere, each kept until it may be another: time alone seldom changes them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, float, Level | None]] = {}
+
+    def forget(self) -> None:
+        """Rows came, or a mark."""
+        self._kept.clear()
+
+    def assess(self, key: str, watcher: Watcher, at: float) -> Level | None:
+        """The level at `at`, or an earlier one that says the same; one that holds somewhere is always made anew."""
+        since, until, level = self._kept.get(key, (math.inf, -math.inf, None))
+        if since <= at < until:
+            return level
+        level, settled = watcher.assess(at), getattr(watcher, "settled_until", None)
+        if level is None or (settled is not None and not (level.holds == YES).any()):
+            self._kept[key] = (at, math.inf if level is None or settled is None else settled(at), level)
+        return level
 
 
 class Watchers:

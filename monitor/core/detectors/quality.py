@@ -192,6 +192,10 @@ class QualityWatcher:
             historical=bool(holds.any()) and all(check.old for (_, check), on in zip(ever, holds, strict=True) if on),
         )
 
+    def settled_until(self, at: float) -> float:
+        """Until when a level that holds nowhere stays as it is, if no rows come: nothing begins without them."""
+        return math.inf
+
     def _full(self, batch: Batch, row: int, clock: Floats) -> Finding:
         why = f"The rule holds {self._cap:,} checks and has no room for more columns; name fewer columns or checks."
         return trouble(self._rule, batch, row, clock, ("", ""), "not_watched", why)

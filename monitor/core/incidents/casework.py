@@ -50,6 +50,7 @@ class Casework:
         self._tracked: dict[tuple[str, str, bool], dict[str, RuleState]] | None = None
         self._episodes: dict[Episode, Incident] | None = None
         self._rules: dict[tuple[str, str | None], tuple[Pack, Rule] | None] = {}
+        self.alerting = any(rule.no_data == "alert" for pack in book.packs for rule in pack.rules)
         self._planned: dict[str, None] = {}
 
     # -- reading ------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from monitor.core.rules.model import Absent, Rule
 from monitor.core.segments import Segments
 from monitor.core.state import StateError
 from monitor.core.watcher import Mark
+from monitor.core.windows.panes import SETTLED
 from monitor.core.windows.versions import Versions
 from monitor.core.windows.window import padded
 
@@ -73,6 +75,11 @@ class AbsentWatcher:
             n=self._n.copy(),
         )
         return self._last
+
+    def settled_until(self, at: float) -> float:
+        """Until when the silences at `at` are on the same side of the limit, if nothing comes."""
+        ends = self._seen + float(self.form.seconds) - SETTLED
+        return float(ends[ends > at].min(initial=math.inf))
 
     def apply(self, mark: Mark) -> None:
         """A gap moves every last sign of life forward by its length."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from monitor.core.events import Batch, Bools, Floats, Ints
 from monitor.core.rules.evaluate_limit import changes, ratios
 from monitor.core.rules.evaluate_quantities import Quantity, quantity_of
 from monitor.core.rules.model import Windowed
-from monitor.core.windows.window import Window
+from monitor.core.windows.panes import SETTLED
+from monitor.core.windows.window import PANES, SKETCH_PANES, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,17 @@ class Gauge(ABC):
     @abstractmethod
     def windows(self) -> dict[str, Window]:
         """The windows in use, by the name they are saved under."""
+
+    def settled_until(self, at: float, since: float) -> float:
+        """Until when the reading at `at` stays as it is, if no rows come."""
+        if self.quantity.function == "rate" and self.form.kind != "compare":
+            return at  # it is of the seconds that the window spans, and they go on
+        over = self.form.over
+        whole = [
+            since + length - SETTLED for length in (over, 2.0 * over + over / PANES, 2.0 * over + over / SKETCH_PANES)
+        ]
+        windows = [window.settled_until(at) for window in self.windows().values()]
+        return min([*windows, *(end for end in whole if end > at)], default=math.inf)
 
     def memory(self) -> int:
         """Bytes held."""

@@ -75,6 +75,10 @@ class LevelWatcher:
         )
         return self._last
 
+    def settled_until(self, at: float) -> float:
+        """Until when the level at `at` stays as it is, if no rows come."""
+        return self.gauge.settled_until(at, self._whole)
+
     def apply(self, mark: Mark) -> None:
         """A re-arm forgets that conditions held; after a gap longer than a pane the window must fill again."""
         if mark.kind == "rearm":

@@ -8,6 +8,7 @@ the running pane out, so that both are exactly `over` long.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from monitor.core.events import Bools, Floats, Ints
 from monitor.core.state import StateError
 
 Rows = Ints | slice
+SETTLED = 1e-3  # seconds before a pane moves from which nothing is taken for settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,18 @@ class Panes:
         """Columns of complete panes: the last `over` seconds (`back` 0), or the `over` seconds before (`back` 1)."""
         last = int(np.floor(at / self.width)) - 1 - back * self.panes
         return self._between(last - self.panes + 1, last)
+
+    def settled_until(self, at: float, filled: Bools) -> float:
+        """When, after `at`, the first of the columns `filled` moves to another part of the window or leaves it.
+
+        A little early where the numbers are not exact. Infinity: none of them will.
+        """
+        if self.head is None or not filled.any():
+            return math.inf
+        pane = self.head - (self.head - np.flatnonzero(filled)) % self.columns
+        periods = np.arange(0, self.columns, self.panes)  # a pane is complete, and then grows a period older
+        moves = (np.add.outer(pane, periods) + 1) * self.width - SETTLED
+        return float(moves[moves > at].min(initial=math.inf))
 
     def length(self, at: float) -> float:
         """Seconds that the window at `at` reaches back."""

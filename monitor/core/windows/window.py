@@ -48,6 +48,11 @@ class Window(ABC):
         total: npt.NDArray[Any] = self.panes[name][:, columns].sum(axis=1)
         return padded(total, size)
 
+    def settled_until(self, at: float) -> float:
+        """Until when all that it says at `at` stays as it is, if no rows come; infinity: for good."""
+        filled = ((self.panes["n"] != 0) | (self.panes["unknown"] != 0)).any(axis=0)
+        return self.panes.settled_until(at, filled)
+
     @abstractmethod
     def value(self, columns: Bools, size: int) -> Floats:
         """The aggregate of each of `size` segments over some columns; NaN where it is not defined."""
