@@ -106,7 +106,7 @@ def _settings(found: Mapping[str, Grid], dear: bool) -> tuple[System, ...]:
 
 def equal(size: Size) -> Iterator[Job]:
     """Every setting of the cheap systems: on calibration streams, on the reported nulls, and on changes."""
-    few = size.sweep // 3
+    few = size.sweep // 6
     for family in FAMILIES:
         for part, first in (("calibration", FIRST_SEED), ("equal-null", 0)):
             for seed in range(size.sweep):
