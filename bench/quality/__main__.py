@@ -6,23 +6,23 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from bench.quality import short
-from bench.quality.evaluate import run_parts
+from bench.quality.evaluate import Wish, run_parts
+from bench.quality.jobs import Job, Size
 from bench.quality.page import write
-from bench.quality.plan import PARTS, Job, Size
+from bench.quality.plan import PARTS
+from bench.quality.progress import with_progress
 from bench.quality.results import Result, Table
-from bench.quality.run import Found, Key, cores, run_all
+from bench.quality.run import Found, cores, run_all
 from bench.quality.score import Row
 from bench.quality.stream import Stream
 from bench.quality.streams.folder import Folder
 from bench.quality.systems.base import System
 from bench.quality.systems.catalogue import CATALOGUE, DEFAULT, systems
+from bench.quality.systems.overloop import Overloop
 from bench.quality.tables import null_table, precise_delay
 
 
@@ -38,7 +38,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return short_form(asked.jobs)
     size = Size().scaled(asked.scale)
     try:
-        results = run_parts(asked.results, size, asked.data, asked.jobs, _watch, asked.parts.split(","), asked.again)
+        wish = Wish(
+            size, asked.data, asked.jobs, [part for part in asked.parts.split(",") if part], asked.again, asked.without
+        )
+        results = run_parts(asked.results, wish, _watch)
     except ValueError as problem:
         _parser().error(str(problem))
     write(results, asked.out, f"python -m bench.quality --scale {asked.scale:g}")
@@ -58,8 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=Path("build/quality"), help="where rows are kept, a file a part"
     )
-    parser.add_argument("--parts", default=",".join(PARTS), help="which parts to run (default: all that are not kept)")
+    parser.add_argument(
+        "--parts", default=",".join(PARTS), help="whose missing rows to make (default: all; '': none, only the page)"
+    )
     parser.add_argument("--again", metavar="NAME", help="of --parts, make the rows of systems called NAME… anew")
+    parser.add_argument("--without", metavar="NAME", help="do not run systems called NAME…")
     parser.add_argument("--scale", type=float, default=1.0, help="how many of the streams (default 1: all)")
     data = os.environ.get("OVERLOOP_BENCH_DATA")
     parser.add_argument(
@@ -69,10 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def short_form(processes: int) -> int:
-    """The evaluation for every change: 1 if something does not hold."""
+def short_form(processes: int, system: System | None = None) -> int:
+    """The evaluation for every change, of the product or of another system that is called so: 1 if something does not
+    hold."""
     found = []
-    work = [(job, job.stream, job.systems) for job in short.jobs()]
+    work = [(job, job.stream, job.systems) for job in short.jobs(system or Overloop())]
     for job, rows in with_progress("short form", run_all(work, processes), len(work)):
         if isinstance(rows, str):
             raise ValueError(f"{job.stream.name}: {rows}")
@@ -86,8 +93,8 @@ def short_form(processes: int) -> int:
     return 1 if said else 0
 
 
-def _watch(part: str, found: Iterable[tuple[Job, Found]], count: int) -> Iterable[tuple[Job, Found]]:
-    return with_progress(part, found, count)
+def _watch(part: str, found: Iterable[tuple[Job, Found]], todo: Sequence[Job]) -> Iterable[tuple[Job, Found]]:
+    return with_progress(part, found, sum(job.work for job in todo), lambda job: job.work)
 
 
 def watch_folder(folder: Path, picked: Sequence[System], out: Path | None, jobs: int) -> int:
@@ -127,16 +134,6 @@ def find(folder: Path) -> tuple[list[Stream], list[tuple[str, str]]]:
     if not streams and not bad:
         bad.append((str(folder), "The folder holds no streams."))
     return streams, bad
-
-
-def with_progress(what: str, results: Iterable[tuple[Key, Found]], count: int) -> Iterator[tuple[Key, Found]]:
-    """The same results, with a bar on standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=count)
-        for result in results:
-            yield result
-            bar.advance(task)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Makes an environment for each competitor: `python -m bench.quality.environments [NAME…] [--folder DIR]`.
 
-They need older libraries than the project and each other, so each has a folder of its own, by default below the
-folder for temporary files (or where $OVERLOOP_BENCH_ENVIRONMENTS says).
+They need older libraries than the project and each other, so each has a folder of its own, by default below
+`build/environments` (or where $OVERLOOP_BENCH_ENVIRONMENTS says).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 from bench.quality.systems.external import EXTERNAL, FOLDER, folder
@@ -20,6 +19,7 @@ PACKAGES = {
     "frouros": ("frouros==0.9.0",),
     "alibi-detect": ("alibi-detect==0.13.0",),
 }
+UV = Path(sys.executable).with_name("uv")  # a tool of the project's own environment
 
 
 def main() -> int:
@@ -40,12 +40,14 @@ def make(name: str, where: Path) -> bool:
     """Whether the library was installed into a fresh environment."""
     home = where / name
     print(f"{name}: into {home}", flush=True)
-    venv.create(home, clear=True, with_pip=True)
-    command = [str(home / "bin/python"), "-m", "pip", "install", "--quiet", *PACKAGES[name]]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        print(f"{name} could not be installed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
-    return done.returncode == 0
+    fresh = [str(UV), "venv", "--quiet", "--clear", "--python", sys.executable, str(home)]
+    install = [str(UV), "pip", "install", "--quiet", "--python", str(home / "bin/python"), *PACKAGES[name]]
+    for command in (fresh, install):
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            print(f"{name} could not be installed: {done.stderr.strip()}", flush=True)
+            return False
+    return True
 
 
 if __name__ == "__main__":

@@ -3,89 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.quality.calibrate import LENGTH, equal, equal_apart
+from bench.quality.jobs import FAST, SLOW, Job, Size
 from bench.quality.stream import Stream
 from bench.quality.streams import electricity, nab
 from bench.quality.streams.drawn import CHANGES, FAMILIES, Drawn, changed
 from bench.quality.streams.faults import FAULTS, Fault, Traffic
+from bench.quality.systems.ablation import STEPS, Ablation
 from bench.quality.systems.base import System
 from bench.quality.systems.external import EXTERNAL, External
 from bench.quality.systems.overloop import Overloop
 from bench.quality.systems.river import BINARY, River, Trees
 from bench.quality.systems.trivial import AlwaysSilent, Periodic, ThreeSigma
 
-SLOW, FAST = 2016.0, 200_000.0
 BERNOULLI = ("bernoulli-0.01", "bernoulli-0.05")
 EXACT = Overloop("overloop, tolerance 0", detect='{shift: "inputs.*", tolerance: 0}')
+HARM = Overloop("overloop, harm", detect='{harm: "inputs.x0 == 1"}')
 TRIVIAL: tuple[System, ...] = (AlwaysSilent(), Periodic(), ThreeSigma())
 RIVER: tuple[System, ...] = (River("adwin"), River("pagehinkley"))
 DEAR: tuple[System, ...] = (River("kswin"), Trees())  # a hundred times the cost of the others
-APART = ("iid", "ar-0.9", "daily", "season-ar-0.7")  # families that libraries in other environments are run on
+LIBRARIES: tuple[System, ...] = tuple(External(name) for name in EXTERNAL)
+APART = ("ar-0.9", "daily")  # families that libraries in other environments are run on at their defaults only
 AIMED = ("shift-1sd", "shift-2sd", "one-of-twenty-1sd", "all-of-twenty-1sd")  # with figures at tolerance 0 to reach
-APART_CHANGES = ("shift-1sd", "shift-2sd")
+ABLATED = (
+    "shift-0.5sd",
+    "shift-1sd",
+    "shift-2sd",
+    "variance-x2",
+    "ar-0.9-shift-1sd",
+    "season-ar-0.7-shift-1sd",
+    "rate-.05-.20",
+    "one-of-twenty-1sd",
+    "all-of-twenty-1sd",
+)
+APART_EVERY = 8 * electricity.APART  # rows between starts of the electricity that they see
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A stream with its systems; `part` and `group` say which table and which line of it the rows belong to."""
-
-    part: str
-    group: str
-    stream: Stream
-    systems: tuple[System, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much of everything."""
-
-    nulls: int = 50  # streams a family, of 10 weeks each
-    wide_nulls: int = 50  # the same of twenty columns
-    fast: int = 50  # the same at 200,000 a week
-    wide_fast: int = 5  # the same of twenty columns
-    dear: int = 10  # streams a family that the dear systems see, and the product with a tolerance of 0
-    changes: int = 200  # streams a kind of change
-    wide_changes: int = 40  # the same of twenty columns
-    apart: int = 10
-    faults: int = 10  # years of everything that must not page
-
-    def scaled(self, by: float) -> Size:
-        """At least two of each."""
-        names = ("nulls", "wide_nulls", "fast", "wide_fast", "dear", "changes", "wide_changes", "apart", "faults")
-        return replace(self, **{name: max(2, round(getattr(self, name) * by)) for name in names})
+def binary(family: str) -> tuple[System, ...]:
+    """River's detectors that take zeros and ones."""
+    return tuple(River(method) for method in BINARY) if family in BERNOULLI else ()
 
 
 def nulls(size: Size) -> Iterator[Job]:
     """Every family at both rates; River's binary detectors where the values are zeros and ones."""
     for family in FAMILIES:
-        binary = tuple(River(method) for method in BINARY) if family in BERNOULLI else ()
-        for seed in range(size.wide_nulls if family.startswith("twenty") else size.nulls):
-            dear = (EXACT, *DEAR) if seed < size.dear else ()
-            systems: tuple[System, ...] = (Overloop(), *RIVER, *dear, *binary, *TRIVIAL)
-            yield Job("null", family, Drawn(family, seed, SLOW), systems)
+        for seed in range(size.nulls):
+            exact = (EXACT,) if seed < size.exact else ()
+            dear = DEAR if seed < size.dear else ()
+            rivals = (*RIVER, *dear, *binary(family), *TRIVIAL) if seed < size.rivals else ()
+            harm = (HARM,) if family in BERNOULLI else ()
+            yield Job("null", family, Drawn(family, seed, SLOW), (Overloop(), *exact, *harm, *rivals))
 
 
 def fast_nulls(size: Size) -> Iterator[Job]:
     """The same at 200,000 values a week."""
     for family in FAMILIES:
-        count = size.wide_fast if family.startswith("twenty") else size.fast
-        for seed in range(count):
-            systems = (Overloop(), *(RIVER if seed < size.dear else ()), ThreeSigma())
-            yield Job("fast", family, Drawn(family, seed, FAST), systems)
+        for seed in range(size.fast):
+            seen = seed < (1 if family.startswith("twenty") else size.rivals_fast)
+            yield Job(
+                "fast", family, Drawn(family, seed, FAST), (Overloop(), *((*RIVER, ThreeSigma()) if seen else ()))
+            )
 
 
 def changes(size: Size) -> Iterator[Job]:
     """Every kind of change."""
     for kind, change in CHANGES.items():
-        binary = tuple(River(method) for method in BINARY) if change.family in BERNOULLI else ()
         wide = change.family.startswith("twenty")
         for seed in range(size.wide_changes if wide else size.changes):
-            dear = DEAR if seed < 2 * size.dear else ()
-            exact = (EXACT,) if seed < 2 * size.dear or kind in AIMED else ()
-            systems = (Overloop(), *exact, *RIVER, *dear, *binary, *TRIVIAL)
-            yield Job("change", kind, changed(kind, seed), systems)
+            exact = (EXACT,) if seed < 2 * size.exact or kind in AIMED else ()
+            dear = DEAR if seed < (size.dear if wide else size.dear_changes) else ()
+            rivals = (*RIVER, *dear, *binary(change.family), *TRIVIAL) if seed < size.rival_changes else ()
+            harm = (HARM,) if change.family in BERNOULLI else ()
+            yield Job("change", kind, changed(kind, seed), (Overloop(), *exact, *harm, *rivals))
 
 
 def traffic(size: Size) -> Iterator[Job]:
@@ -102,15 +93,20 @@ def faults(size: Size) -> Iterator[Job]:
             yield Job("fault", kind, Fault(kind, seed), (Overloop(), *(() if seed else RIVER)))
 
 
-def apart(size: Size) -> Iterator[Job]:
-    """Libraries in environments of their own: four families and two changes, since they take seconds a stream."""
-    systems: tuple[System, ...] = (Overloop(), *(External(name) for name in EXTERNAL))
+def apart(size: Size, data: Path | None) -> Iterator[Job]:
+    """Libraries in environments of their own, which take seconds a stream: two families (two more and the changes are
+    in `equal-apart`), the Numenta files, and a few starts of electricity."""
     for family in APART:
         for seed in range(size.apart):
-            yield Job("apart", family, Drawn(family, seed, SLOW, weeks=4.0), systems)
-    for kind in APART_CHANGES:
-        for seed in range(2 * size.apart):
-            yield Job("apart", kind, changed(kind, seed), systems)
+            yield Job("apart", family, Drawn(family, seed, SLOW, LENGTH), (Overloop(), *LIBRARIES))
+    for job in real(data):
+        if job.part == "nab" or _is_start(job.stream):
+            yield Job(job.part, job.group, job.stream, LIBRARIES)
+
+
+def _is_start(stream: Stream) -> bool:
+    """Whether a stream of electricity is one of the few that libraries see."""
+    return isinstance(stream, electricity.Electricity) and (stream.start - electricity.FIRST) % APART_EVERY == 0
 
 
 def real(data: Path | None) -> Iterator[Job]:
@@ -124,18 +120,33 @@ def real(data: Path | None) -> Iterator[Job]:
             yield Job("nab", file.file.partition("/")[0], file, systems)
 
 
-PARTS = ("real", "null", "change", "traffic", "fault", "equal", "apart", "fast")
+def ablation(size: Size) -> Iterator[Job]:
+    """The parts of the detector, one more a step. Of twenty columns half as many streams."""
+    steps = tuple(Ablation(step) for step in range(len(STEPS)))
+    for family in FAMILIES:
+        for seed in range(size.ablation // (2 if family.startswith("twenty") else 1)):
+            yield Job("ablation", family, Drawn(family, seed, SLOW), steps)
+    for kind in ABLATED:
+        for seed in range(size.ablation // 2 if "twenty" in kind else 2 * size.ablation):
+            yield Job("ablation", kind, changed(kind, seed), steps)
+
+
+# In the order in which they are run, each kept in a file of its own.
+PARTS = ("real", "null", "change", "traffic", "fault", "ablation", "equal", "apart", "equal-apart", "fast")
 
 
 def jobs(part: str, size: Size, data: Path | None) -> Sequence[Job]:
-    """The jobs of one part, all but those of `equal`, which depend on what others found."""
+    """The jobs of one part."""
     made: dict[str, Callable[[], Iterable[Job]]] = {
         "null": lambda: nulls(size),
         "fast": lambda: fast_nulls(size),
         "change": lambda: changes(size),
         "traffic": lambda: traffic(size),
         "fault": lambda: faults(size),
-        "apart": lambda: apart(size),
+        "ablation": lambda: ablation(size),
+        "equal": lambda: equal(size),
+        "apart": lambda: apart(size, data),
+        "equal-apart": lambda: equal_apart(size),
         "real": lambda: real(data),
     }
     return list(made[part]())

@@ -27,7 +27,9 @@ def run_stream(stream: Stream, systems: Sequence[System]) -> list[Row]:
             run.feed(batch)
         tally.add(batch.recorded_at)
     if tally.last < truth.reference_until:
-        raise ValueError("It ends before reference_until: nothing is left to watch.")
+        raise ValueError("Its last event lies before reference_until: nothing is left to watch.")
+    if truth.changes and tally.last < truth.changes[-1]:
+        raise ValueError("Its last event lies before its last change: nothing is there to be found.")
     return [score(stream.name, name, truth, tally, run.finish()) for name, run in runs]
 
 

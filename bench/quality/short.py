@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.quality.plan import SLOW, Job
+from bench.quality.jobs import SLOW, Job
 from bench.quality.results import Result, Table
 from bench.quality.streams.drawn import Drawn, changed
-from bench.quality.systems.overloop import Overloop
+from bench.quality.systems.base import System
 
 FAMILIES = (
     "iid",
@@ -23,13 +23,13 @@ STREAMS, WIDE, WEEKS, BUDGET = 5, 2, 8.0, 1.0
 POOLED, SLOWEST = 0.5, 12.0  # of the budget, all families together; values, the median, to a shift of 2 sd
 
 
-def jobs() -> Iterator[Job]:
+def jobs(system: System) -> Iterator[Job]:
     """Nulls of eight families and one change that nobody may miss."""
     for family in FAMILIES:
         for seed in range(WIDE if family.startswith("twenty") else STREAMS):
-            yield Job("null", family, Drawn(family, 500 + seed, SLOW, WEEKS), (Overloop(),))
+            yield Job("null", family, Drawn(family, 500 + seed, SLOW, WEEKS), (system,))
     for seed in range(2 * STREAMS):
-        yield Job("change", "shift-2sd", changed("shift-2sd", 500 + seed, weeks=0.5), (Overloop(),))
+        yield Job("change", "shift-2sd", changed("shift-2sd", 500 + seed, weeks=0.5), (system,))
 
 
 def broken(results: Sequence[Result]) -> list[str]:

@@ -51,6 +51,8 @@ class Truth:
         times = tuple(sorted(moment(change) for change in changes))
         if times and times[0] < until:
             raise ValueError("A change lies before reference_until.")
+        if len(set(times)) < len(times):
+            raise ValueError("The same change stands in it twice.")
         season = given.get("season")
         return cls(until, null, times, seconds(given.get("horizon", DAY)), None if season is None else seconds(season))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-COLOURS = ("#0b6e4f", "#c44536", "#3d5a80", "#e09f3e", "#7b2d8b", "#6c757d")
+COLOURS = ("#0b6e4f", "#c44536", "#3d5a80", "#e09f3e", "#7b2d8b", "#6c757d", "#1b998b", "#8d5524")
 LEFT, RIGHT, TOP, STEP, WIDTH = 190, 20, 64, 20, 760
 
 
@@ -39,7 +39,9 @@ def dots(
         for k, (_, marks) in enumerate(series):
             mark = marks[i]
             if mark is not None and math.isfinite(mark.value):
-                body += _mark(mark, span, y + (k - (len(series) - 1) / 2) * 3.2, COLOURS[k % len(COLOURS)])
+                body += _mark(
+                    mark, span, y + (k - (len(series) - 1) / 2) * min(3.2, 18 / len(series)), COLOURS[k % len(COLOURS)]
+                )
     body += _legend([name for name, _ in series])
     box = f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12"'
     return "\n".join(

@@ -25,6 +25,11 @@ def per_week(found: Rate | None) -> str:
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
+def rate(found: Rate | None) -> str:
+    """A rate alone."""
+    return NONE if found is None or not math.isfinite(found.value) else f"{found.value:.2f}"
+
+
 def between(found: Rate | None) -> str:
     """The limits from the bootstrap over streams."""
     if found is None or not math.isfinite(found.between[0]):
@@ -71,9 +76,7 @@ def null_table(table: Table, main: str, others: Sequence[str]) -> str:
         weeks = f"{found.exposure:.0f}" if found else "0"
         upper = f"{found.upper:.2f}" if found else NONE
         told = [per_week(found), upper, between(found), of(table.refused(group, main))]
-        rows.append(
-            [group, weeks, *told, *(f"{r.value:.2f}" if (r := table.false(group, o)) else NONE for o in others)]
-        )
+        rows.append([group, weeks, *told, *(rate(table.false(group, other)) for other in others)])
     return markdown(head, rows)
 
 

@@ -26,7 +26,7 @@ DELAYS = {
 def target_table(results: Sequence[Result]) -> str:
     """Empty when nothing that has a target was measured."""
     rows = [*_rates(results, "null", "2,016"), *_rates(results, "fast", "200,000"), *_delays(results)]
-    rows += [*_traffic(results), *_faults(results), *_nab(results)]
+    rows += [*_harm(results), *_traffic(results), *_faults(results), *_nab(results)]
     return markdown(["what", "aimed at", "measured", "reached"], rows) if rows else ""
 
 
@@ -62,6 +62,21 @@ def _delays(results: Sequence[Result]) -> list[list[str]]:
                     _row(f"{kind}: values until found, {system}", f"at most {limit:g}", found.mean, limit, missed)
                 )
     return made
+
+
+def _harm(results: Sequence[Result]) -> list[list[str]]:
+    """A rule that knows the values to be a rate: how fast, and at how many pages."""
+    name = "overloop, harm"
+    found, rate = (
+        Table(results, "change").delay("rate-.05-.20", name),
+        Table(results, "null").false("bernoulli-0.05", name),
+    )
+    if found is None or rate is None:
+        return []
+    return [
+        _row(f"rate-.05-.20: values until found, {name}", "at most 42", found.mean, 42.0, f", median {found.median:g}"),
+        _row(f"bernoulli-0.05: pages a week, {name}", "at most 0.6", rate.value, 0.6),
+    ]
 
 
 def _traffic(results: Sequence[Result]) -> list[list[str]]:

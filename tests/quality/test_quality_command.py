@@ -83,6 +83,8 @@ def test_bad_streams_are_named_and_left_out_and_the_others_are_run(
     make(root, "no-times", NULL, at=None)
     make(root, "no-model", NULL, model=3)
     make(root, "empty", NULL, weeks=0.0)
+    make(root, "beyond", {"reference_until": START + WEEK, "changes": [START + 9 * WEEK]})
+    make(root, "twice", {"reference_until": START, "changes": [START + WEEK] * 2})
     (make(root, "no-events", NULL) / "events.ndjson").unlink()
     (make(root, "no-truth", NULL) / "truth.json").unlink()
     (root / "a file").write_text("is no stream and no business of ours")
@@ -96,16 +98,47 @@ def test_bad_streams_are_named_and_left_out_and_the_others_are_run(
     assert "reference_until" in said["no-until"]
     assert "has no time" in said["no-times"]
     assert "No line" in said["no-model"]
-    assert "ends before" in said["over"]
+    assert "line 1:" in said["no-times"]
+    assert "last event lies before reference_until" in said["over"]
+    assert "before its last change" in said["beyond"]
+    assert "twice" in said["twice"]
 
 
-def test_lines_that_the_intake_would_refuse_are_left_out(tmp_path: Path) -> None:
-    folder = make(tmp_path / "streams", "odd", NULL)
+def test_lines_that_the_intake_would_refuse_are_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path / "streams", "odd", NULL, step=300)
     lines = (folder / "events.ndjson").read_text().splitlines()
-    lines[3:3] = ["no json", '{"id": 1}', lines[3].replace('"x"', '"x": NaN, "y"')]
+    for at in (4700, 4096, 3):  # a list that begins a piece that is read at once is one line like others
+        lines.insert(at, "[1]")
+    lines[10:10] = ["", '{"id": 1}', lines[11].replace('"x"', '"x": NaN, "y"')]
     (folder / "events.ndjson").write_text("\n".join(lines) + "\n")
     code, rows = run(tmp_path / "streams", "--systems", "always-silent")
     assert (code, len(rows)) == (0, 1)
+    assert (
+        "odd/events.ndjson, line 4: It is a list, not an event. It and 3 more are left out." in capsys.readouterr().err
+    )
+
+
+def test_events_far_out_of_order_are_named_by_their_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make(tmp_path / "streams", "mixed", NULL)
+    lines = (folder / "events.ndjson").read_text().splitlines()
+    (folder / "events.ndjson").write_text("\n".join(lines[300:] + lines[:300]) + "\n")
+    assert run(tmp_path / "streams", "--systems", "always-silent") == (1, [])
+    said = capsys.readouterr().err
+    assert "mixed: events.ndjson, about line 373: The events come more than a day after later ones" in said
+
+
+def test_late_events_and_single_times_far_off_are_no_disorder(tmp_path: Path) -> None:
+    folder = make(tmp_path / "streams", "late", NULL)
+    lines = (folder / "events.ndjson").read_text().splitlines()
+    for i in range(0, 600, 12):
+        lines[i : i + 6] = lines[i : i + 6][::-1]
+    for i, at in ((40, 0), (400, START + 99 * WEEK)):
+        lines[i] = json.dumps({**json.loads(lines[i]), "at": at})
+    (folder / "events.ndjson").write_text("\n".join(lines) + "\n")
+    code, rows = run(tmp_path / "streams", "--systems", "always-silent")
+    assert (code, [r["weeks"] for r in rows]) == (0, [pytest.approx(2.0, abs=0.01)])
 
 
 def test_streams_of_several_models_have_delays_in_events_of_the_stream(tmp_path: Path) -> None:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import pytest
 
 from bench.quality.__main__ import short_form
+from bench.quality.systems.overloop import Overloop
 
 
 @pytest.mark.slow
 def test_the_budget_holds_and_a_shift_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     assert short_form(1) == 0, capsys.readouterr().err
     assert "shift of 2 sd" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_detector_that_pages_too_often_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    nervous = Overloop(detect='{shift: "inputs.*", with: adwin, budget: none}')
+    assert short_form(1, nervous) == 1
+    said = capsys.readouterr().err
+    assert "season-ar-0.7:" in said
+    assert "All families together" in said

@@ -12,6 +12,7 @@ from bench.quality.run import run_stream
 from bench.quality.score import Row
 from bench.quality.stream import DAY, Setting, batch_of
 from bench.quality.streams.drawn import Drawn, changed
+from bench.quality.systems.ablation import STEPS, Ablation
 from bench.quality.systems.base import NumberColumns
 from bench.quality.systems.external import External
 from bench.quality.systems.kswin import FastKswin
@@ -127,3 +128,20 @@ def test_the_rule_book_is_the_default_one() -> None:
     assert pack.name == "quality"
     assert (rule.stage, rule.reference, rule.form.budget, rule.form.method) == ("live", None, True, None)
     assert book_of().options_for("anything").false_pages == 1.0
+
+
+def test_the_parts_of_the_detector_are_put_together_one_by_one() -> None:
+    calm, moved = Drawn("season-ar-0.7", 1001, weeks=2.0), changed("shift-1sd", 1001)
+    steps = [Ablation(step) for step in range(len(STEPS))]
+    pages = [row.false_pages for row in run_stream(calm, steps)]
+    assert pages[0] >= 7  # a season alone is a shift for what does not know it
+    assert max(pages[STEPS.index("+ tolerance") :]) <= 1
+    found = run_stream(moved, steps)
+    assert [row.system for row in found] == [f"overloop: {step}" for step in STEPS]
+    assert all(1 <= row.delays_events[0] <= 60 for row in found)
+
+
+def test_one_budget_for_all_pages_less_than_a_budget_for_each_column() -> None:
+    stream = Drawn("twenty-0", 1002, weeks=1.0)
+    alone, pooled = (run_stream(stream, [Ablation(STEPS.index(step))])[0] for step in ("+ recursion", "+ pooling"))
+    assert pooled.false_pages < alone.false_pages

@@ -24,7 +24,7 @@ WORKER = Path(__file__).parents[1] / "workers/detectors.py"
 
 
 def folder() -> Path:
-    return Path(os.environ.get(FOLDER, Path(tempfile.gettempdir()) / "overloop-bench"))
+    return Path(os.environ.get(FOLDER, Path(__file__).parents[3] / "build/environments"))
 
 
 @dataclass(frozen=True, slots=True)
