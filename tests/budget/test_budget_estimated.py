@@ -171,7 +171,8 @@ def test_the_week_of_the_estimate_moves_on_and_cuts_change_nothing() -> None:
     late = clock >= 16 * PANE
     found = whole.estimate()
     assert found is not None
-    assert (found.n, found.rate) == (late.sum(), pytest.approx(errors[late].mean() / UNIT))
+    assert found.n == late.sum()
+    assert found.rate == pytest.approx(errors[late].mean() / UNIT)
 
 
 def test_truth_that_comes_later_calibrates_what_is_watched_as_it_comes() -> None:
