@@ -23,10 +23,10 @@ from monitor.core.watcher import Mark
 Make = Callable[..., Any]
 WEEK = 2016
 DETECT = Detect("estimated_errors", ("output.confidence",), of="output.overridden == 1")
-USUAL, WORSE = (20, 2), (8, 3)  # of the beta distribution of confidence
+USUAL, WORSE = (20.0, 2.0), (8.0, 3.0)  # of the beta distribution of confidence
 
 
-def answers(seed: int, n: int, shape: Sequence[float] = USUAL, honest: float = 0.5) -> dict[str, list[Any]]:
+def answers(seed: int, n: int, shape: tuple[float, float] = USUAL, honest: float = 0.5) -> dict[str, list[Any]]:
     """Answers given with confidence c, of which honest * (1 - c) are wrong."""
     rng = np.random.default_rng(seed)
     sure = rng.beta(*shape, n)
