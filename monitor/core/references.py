@@ -14,6 +14,7 @@ from monitor.core.detectors.budget.armed_state import load_armed, save_armed
 from monitor.core.detectors.budget.arming import Armed
 from monitor.core.detectors.budget.bets import drift
 from monitor.core.detectors.budget.points import Blocks, load_blocks
+from monitor.core.sound import fault
 from monitor.core.state import StateError, dump, load
 
 FORMAT = 1
@@ -148,8 +149,6 @@ def _series(row: Sequence[Any], trusted: bool) -> FittedSeries:
 
 def _sound(armed: Armed, column: str) -> None:
     """Raises StateError if a detector could not run on it: whoever may give references may not break the engine."""
-    table = armed.seen.table
-    numbers = np.array([armed.rate, armed.height, armed.first, armed.last, armed.tau, armed.seen.d, armed.seen.scale])
-    good = np.isfinite(table).all() and (table > 0).all() and np.isfinite(numbers).all()
-    if not good or armed.rate <= 0 or armed.height < 1 or len(table) > 400:
-        raise StateError(f"the reference of {column} holds numbers that cannot be watched by")
+    wrong = fault(armed)
+    if wrong is not None:
+        raise StateError(f"the reference of {column} holds {wrong}, so it cannot be watched by")

@@ -23,10 +23,10 @@ from monitor.core.watcher import Mark
 Make = Callable[..., Any]
 WEEK = 2016
 DETECT = Detect("estimated_errors", ("output.confidence",), of="output.overridden == 1")
-USUAL, WORSE = (20, 2), (8, 3)  # of the beta distribution of confidence
+USUAL, WORSE = (20.0, 2.0), (8.0, 3.0)  # of the beta distribution of confidence
 
 
-def answers(seed: int, n: int, shape: Sequence[float] = USUAL, honest: float = 0.5) -> dict[str, list[Any]]:
+def answers(seed: int, n: int, shape: tuple[float, float] = USUAL, honest: float = 0.5) -> dict[str, list[Any]]:
     """Answers given with confidence c, of which honest * (1 - c) are wrong."""
     rng = np.random.default_rng(seed)
     sure = rng.beta(*shape, n)
@@ -171,7 +171,8 @@ def test_the_week_of_the_estimate_moves_on_and_cuts_change_nothing() -> None:
     late = clock >= 16 * PANE
     found = whole.estimate()
     assert found is not None
-    assert (found.n, found.rate) == (late.sum(), pytest.approx(errors[late].mean() / UNIT))
+    assert found.n == late.sum()
+    assert found.rate == pytest.approx(errors[late].mean() / UNIT)
 
 
 def test_truth_that_comes_later_calibrates_what_is_watched_as_it_comes() -> None:

@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 
 from monitor.core import state
 from monitor.core.columns import Columns
+from monitor.core.detectors.budget.cells import Cells
 from monitor.core.detectors.budget.fit import Fitter
+from monitor.core.detectors.budget.given import entry_of
+from monitor.core.detectors.budget.points import single
 from monitor.core.detectors.budget.tell import fitted_rows, row_sentences
 from monitor.core.events import Batch
 from monitor.core.references import Fitted, from_text, to_text, unpack
 from monitor.core.rules.model import Detect, Position, Rule
+from monitor.core.sound import fault
 from monitor.core.state import StateError
 from monitor.core.watcher import Mark
 
@@ -208,6 +212,45 @@ def test_a_damaged_reference_is_refused_or_can_be_watched_by(data: Any) -> None:
         return
     for series in read.series:
         assert series.armed is None or np.isfinite(series.armed.seen.table).all()
+        if series.armed is not None:
+            at = np.arange(300) * 300.0 + 1e9
+            values = np.resize([0.0, 1.5, -1e300, np.inf, 1e5], 300)
+            looks = entry_of(series, 0.05, 0.05).take(single(np.arange(300), at, at, values))
+            assert looks is None or looks.cells.max() < len(series.armed.seen.table)
+
+
+def made_wrong(**more: Any) -> Any:
+    (armed,) = [s.armed for s in REFERENCE.series if s.armed is not None]
+    return replace(armed, **more)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ({"mean": np.nan}, "not finite"),
+        ({"rate": 0.0}, "cannot be"),
+        ({"n": 0}, "cannot be"),
+        ({"first": 2.0, "last": 1.0}, "an end before its beginning"),
+    ],
+)
+def test_a_reference_that_nothing_can_be_watched_by_is_refused_for_what_is_wrong_with_it(
+    what: dict[str, Any], said: str
+) -> None:
+    found = fault(made_wrong(**what))
+    assert found is not None and said in found
+
+
+def test_cuts_and_ranks_of_a_reference_have_to_rise() -> None:
+    good = made_wrong()
+    assert fault(good) is None
+    raw = good.seen.raw
+    for cells, said in (
+        (Cells(raw.cuts[::-1].copy(), raw.ranks, raw.n), "cuts that do not rise"),
+        (Cells(raw.cuts, raw.ranks[::-1].copy(), raw.n), "ranks that do not rise"),
+        (Cells(raw.cuts[1:], raw.ranks, raw.n), "do not belong together"),
+    ):
+        found = fault(replace(good, seen=replace(good.seen, raw=cells)))
+        assert found is not None and said in found
 
 
 REFERENCE = fitted({"inputs.x": noise(1, 400), "inputs.y": [1.0] * 400})
