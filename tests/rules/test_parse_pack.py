@@ -259,7 +259,12 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("detect: {shift: inputs.*}\n  reference: rolling 1h", "1h", "rolls over must be from 7d to 90d", "7d"),
     ("detect: {shift: inputs.*}\n  reference: 'rolling 1h'", "'rolling", "must be from 7d to 90d", "7d"),
     ("detect: {shift: inputs.*}\n  reference: rolling soon", "soon", "is not a duration", "15m"),
-    ("detect: {harm: output.a == 1}\n  reference: rolling 28d", "rolling", "Only a `shift` on the page budget", "frozen"),
+    (
+        "detect: {harm: output.a == 1}\n  reference: rolling 28d",
+        "rolling",
+        "Only a `shift` on the page budget",
+        "frozen",
+    ),
     ("detect: {anomaly: inputs.*}\n  reference: rolling 28d", "rolling", "Only a `shift`", "frozen"),
     ("detect: {outlier: inputs.*}\n  reference: rolling 28d", "rolling", "Only a `shift`", "frozen"),
     ("detect: {shift: inputs.*, with: adwin}\n  reference: rolling 28d", "rolling", "names no detector", "frozen"),
