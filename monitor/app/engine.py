@@ -202,6 +202,7 @@ class Engine:
             "waiting": ", ".join(sorted({pace.waiting for pace in paces if pace.waiting})),
             "losses": [sentence for pump in self.pumps for sentence in pump.losses],
             "unwatched": sum(pump.bank.unwatched for pump in self.pumps),
+            "unplaced": sum(pump.bank.unplaced for pump in self.pumps),
         }
         word.leave(self.home.run, said)
 

@@ -15,6 +15,7 @@ from monitor.core.state import StateError, dump, load
 from monitor.core.watcher import Mark
 
 MAX_MODELS = 2_000  # about 2 GB under the shipped packs
+MAX_WAITING = 200  # models that have a reference before their first event
 FORMAT = 2  # 1: without `retired` and `waiting`
 REMEMBERED = 90 * 86400.0  # seconds after which nothing recorded before a retirement can still be waiting
 Owns = Callable[[str], bool]
@@ -38,6 +39,7 @@ class Bank:
         self.owns = owns
         self.models: dict[str, ModelWatch] = {}
         self.unwatched = 0
+        self.unplaced = 0  # references given for models that did not come while there was room for them to wait
         self.closed = False
         self.at = 0.0
         self.seq = 0
@@ -75,6 +77,10 @@ class Bank:
             kept[mark.rule] = mark
         if kept:
             self.waiting[mark.model] = kept
+        if len(self.waiting) > MAX_WAITING:  # one whose model has come, or else the one that has waited longest
+            longest = next((name for name in self.waiting if name in self.models), next(iter(self.waiting)))
+            self.unplaced += longest not in self.models
+            del self.waiting[longest]
 
     def adopt(self, book: Book, at: float, seq: int) -> None:
         """Watch by another book from now on. Models that it expects by name are watched before their first event."""
@@ -140,6 +146,7 @@ class Bank:
             for model, marks in self.waiting.items()
         }
         rest = {"unwatched": self.unwatched, "closed": self.closed, "retired": self.retired, "waiting": waiting}
+        rest |= {"unplaced": self.unplaced, "order": list(self.waiting)}
         return dump({**head, "born": born, **rest})
 
     def digest(self) -> str:
@@ -178,6 +185,8 @@ class Bank:
                 model: {rule: Mark("reference", at, model, rule, body=body) for at, rule, body in marks}
                 for model, marks in saved.get("waiting", {}).items()
             }
+            self.waiting = {name: self.waiting[name] for name in saved.get("order", sorted(self.waiting))}
+            self.unplaced = saved.get("unplaced", 0)
             return {name: born for name, born in saved["born"].items() if self.owns(name)}
         except (KeyError, TypeError, AttributeError) as problem:
             raise StateError(f"the index of the bank cannot be read: {problem!r}") from problem

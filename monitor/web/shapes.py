@@ -318,6 +318,7 @@ class Status(_Shape):
 class Turn(_Shape):
     began: float  # seconds since the machine started
     unwatched: int  # models for which there was no room
+    unplaced: int = 0  # references given for models that did not come while there was room for them to wait
     ready: bool
     turns: int
     seq: int

@@ -319,8 +319,3 @@ def test_after_an_upgrade_of_river_the_detector_starts_again_visibly_and_the_bas
     assert said["notes"] == [n for n in said["notes"] if "started again" in n and "River 0.1.0" in n] != []
     (found,) = watched.feed({"inputs.x": values(2, 4)})
     assert found.evidence.expected == pytest.approx(0, abs=0.2)
-
-
-def test_a_rolling_reference_is_not_promised(player: Make) -> None:
-    watched = player(SHIFT, reference=28 * 86_400.0)
-    assert any("does not roll" in note for note in watched.watcher.describe()["notes"])

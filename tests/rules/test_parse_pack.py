@@ -182,7 +182,7 @@ def test_a_comparison_below_is_a_fall_with_or_without_the_minus(limit: str, rule
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("frozen", None), ("rolling 28d", 28 * 86400.0), ("rolling  1h", 3600.0)]
+    ("text", "seconds"), [("frozen", None), ("rolling 28d", 28 * 86400.0), ("rolling  7d", 7 * 86400.0)]
 )
 def test_a_reference_is_frozen_or_rolls(text: str, seconds: float | None, rule: ReadRule) -> None:
     body = f"- alert: X\n  severity: low\n  detect: {{shift: inputs.*}}\n  reference: {text}\n"
@@ -263,7 +263,19 @@ WRONG: list[tuple[str, str, str, str]] = [
     (f"{SHARE}\n  annotations: {{runbook_url: wiki/x}}", "wiki/x", "no address", "https://"),
     (f"{SHARE}\n  reference: rolling 28d", "rolling", "learn what is normal", "Delete"),
     ("detect: {shift: inputs.*}\n  reference: rolling", "rolling", "no reference", "rolling 28d"),
-    ("detect: {shift: inputs.*}\n  reference: rolling 1m", "rolling", "must be from 1h", "1h"),
+    ("detect: {shift: inputs.*}\n  reference: rolling 1h", "1h", "rolls over must be from 7d to 90d", "7d"),
+    ("detect: {shift: inputs.*}\n  reference: 'rolling 1h'", "'rolling", "must be from 7d to 90d", "7d"),
+    ("detect: {shift: inputs.*}\n  reference: rolling soon", "soon", "is not a duration", "15m"),
+    (
+        "detect: {harm: output.a == 1}\n  reference: rolling 28d",
+        "rolling",
+        "Only a `shift` on the page budget",
+        "frozen",
+    ),
+    ("detect: {anomaly: inputs.*}\n  reference: rolling 28d", "rolling", "Only a `shift`", "frozen"),
+    ("detect: {outlier: inputs.*}\n  reference: rolling 28d", "rolling", "Only a `shift`", "frozen"),
+    ("detect: {shift: inputs.*, with: adwin}\n  reference: rolling 28d", "rolling", "names no detector", "frozen"),
+    ("detect: {shift: inputs.*, budget: none}\n  reference: rolling 28d", "rolling", "page budget", "frozen"),
     (f"{SHARE}\n  gate: review\n  annotations: {{meaning: m, action: a}}", "review", "safe while", "fallback"),
     (f"{SHARE}\n  severity: critical", "critical", "own words its meaning and action", "annotations"),
     (f"{SHARE}\n  incident: per_column", "per_column", "no value of `incident`", "per_segment"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pumping import World, answers
 from window_batches import BASE, cut, make_batch
 
-from monitor.core.bank import Bank
+from monitor.core.bank import MAX_WAITING, Bank
 from monitor.core.events import Batch
 from monitor.core.modelwatch import ModelWatch
 from monitor.core.notices.model import Policy
@@ -51,6 +51,25 @@ def test_models_beyond_the_room_are_not_watched_and_that_is_a_finding() -> None:
     (finding,) = [f for f in found.findings if f.rule == BANK_FULL]
     assert finding.evidence.n == 2 and "d and other new models are not watched" in finding.evidence.detail
     assert bank.models["a"].events == 2
+
+
+def test_references_for_models_that_do_not_come_give_way_to_later_ones_and_are_counted() -> None:
+    book = a_book(Absent(600.0))
+    bank = Bank(0, book)
+
+    def give(seq: int, model: str) -> None:
+        mark = Mark("reference", BASE, model, "p/R0", body={"fitted": "x", "version": 1})
+        observe(bank, step_of(seq, BASE, "book", mark), [], lambda _: book)
+
+    for i in range(MAX_WAITING):
+        give(1 + i, f"z{i}")
+    assert (len(bank.waiting), bank.unplaced) == (MAX_WAITING, 0)
+    give(500, "a")
+    assert (len(bank.waiting), bank.unplaced) == (MAX_WAITING, 1)
+    assert "a" in bank.waiting and "z0" not in bank.waiting
+    again = Bank(0, book)
+    again.restore_index(bank.dump_index(), lambda _: book)
+    assert (list(again.waiting), again.unplaced) == (list(bank.waiting), 1)
 
 
 def test_a_bank_whose_memory_is_used_up_takes_no_more_models_until_there_is_room(

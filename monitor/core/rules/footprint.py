@@ -15,7 +15,8 @@ from monitor.core.windows.window import PANES, SKETCH_PANES
 
 NAME = 200  # bytes of a segment's name and place in a table
 SERIES = 7_000  # a change detector, its baseline and its last values
-COLLECTED = 335_000  # on the page budget: 8,192 points of five numbers while a reference is collected, 5 kB after that
+COLLECTED = 375_000  # on the page budget: 8,192 points of five numbers, beside what an armed series has at hand
+ROLLING = 705_000  # the same twice: the points of the next reference, and those that are to take over from them
 MOST = 2_000  # series of one rule on one model
 MOST_LEARNED = 200
 MOST_BUDGETED = 500
@@ -57,7 +58,8 @@ def footprint(rule: Rule) -> Footprint:
     columns = MOST_CHECKS if any(set(column) & set("*?[") for column in form.columns) else max(1, len(form.columns))
     if form.kind == "quality":
         return Footprint(CHECK * len(form.checks), "a column", min(columns, MOST_CHECKS // len(form.checks)))
-    each, cap = (COLLECTED, MOST_BUDGETED) if budgeted(form) else (SERIES, MOST)
+    learning = COLLECTED if rule.reference is None else ROLLING
+    each, cap = (learning, MOST_BUDGETED) if budgeted(form) else (SERIES, MOST)
     return Footprint(each, "a column, segment and version", min(segments * versions * columns, cap))
 
 

@@ -47,11 +47,11 @@ class Rounds:
         return key in self.waiting or key in self.ready
 
     def add(self, keys: Iterable[Key], recorded: float) -> None:
-        """Series whose references are complete; the first has the pause before it that others have behind it."""
+        """Series whose references are complete; the first has its turn with the next value."""
         idle = not self.waiting and not self.ready
         self.waiting.update(keys)
         if idle and self.waiting:
-            self.next = recorded + PAUSE
+            self.next = recorded
 
     def drop(self, keys: Iterable[Key]) -> None:
         """Series that have paged, are gone, or have another reference by now."""

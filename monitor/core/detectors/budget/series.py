@@ -24,6 +24,7 @@ DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm 
 NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio")
 FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
+ARMED = 42_000  # bytes of what an armed series has at hand, measured: its state of 2 kB, and tables that follow from it
 RECENT = 24  # points at hand for the evidence
 
 Halves = npt.NDArray[np.float16]  # levels in standard deviations of the reference: for people to read
@@ -295,7 +296,7 @@ class BudgetSeries:
     # -- state --
 
     def memory(self) -> int:
-        return 2500 + (0 if self.collector is None else self.collector.memory())
+        return 2500 + (0 if self.armed is None else ARMED) + (0 if self.collector is None else self.collector.memory())
 
     def save(self) -> Any:
         return {

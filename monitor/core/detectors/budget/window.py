@@ -73,7 +73,8 @@ class Window:
         """Forget what is older than the span, and what is scored by cuts of long ago."""
         start = clock - self.span
         reach = min(self.span, LIMIT * SHORTEST)
-        if self._next is not None and self._next.first <= clock - COVERED * reach:
+        follows = self._next is not None and self._next.points.n > 0
+        if self._next is not None and follows and self._next.points.clock[0] <= clock - COVERED * reach:
             self._cut, self._now, self._next = self._next.first, self._next, None
         elif self._next is None and self._now.blocks is not None and self._cut <= clock - self.span / 2:
             self._next = Collector()
