@@ -55,11 +55,12 @@ Written from rows that `{command}` measured and kept; a dash means that there is
 {_detectors(results)}
 
 - **System.** `overloop` is the product itself: one pack with `detect: {{shift: "inputs.*"}}`, a budget of one page a
-  week, everything else default, run through the same steps as the daemon. The reference is armed where the stream says
-  it ends.
-- **A page** is an incident that opens, or another system's alarm, after one rule for everybody: none within 24 hours
-  of the model's last page. Whatever the truth, a person closes the incident after those 24 hours without a verdict, so
-  its detectors watch again against the same reference.
+  week, everything else default, run through the same steps as the daemon. Where the stream says that the reference
+  ends, it gets what `overloop reference fit` makes of everything before.
+- **A page** is what calls a person: an incident that opens, or the notice that an open one has changed further; or
+  another system's alarm. One rule for everybody: none within 24 hours of the model's last page. Whatever the truth, the
+  person acknowledges the incident and keeps it open; nothing is accepted as the new normal. Where a state lasts, the
+  product watches on from where it is, so a state that stays as it was is one page, however long it stays.
 - **False pages** are counted on streams in which nothing changes, and before the first change of the others.
 - **A delay** is how many values it takes from the change to the first page within the horizon. A miss counts as the
   horizon, a refused stream as a miss.

@@ -95,18 +95,19 @@ def test_the_product_finds_a_plain_shift_and_its_page_lies_at_an_event() -> None
     assert min(abs(found - row.delays_seconds[0])) < 1.0
 
 
-def test_an_incident_is_closed_after_a_day_and_its_detectors_watch_again() -> None:
-    run = Overloop(detect='{shift: "inputs.*", with: adwin, budget: none}').start(Setting(0.0))
+def test_an_incident_stays_open_and_a_further_change_reaches_its_person() -> None:
     draw = np.random.default_rng(1)
-    at = 300.0 * np.arange(288 * 8)
-    values = draw.standard_normal(len(at)) + 4.0 * (at >= 3 * DAY) + 8.0 * (at >= 6 * DAY)
+    at = 300.0 * np.arange(288 * 28)
+    values = draw.standard_normal(len(at)) + 4.0 * (at >= 18 * DAY) + 8.0 * (at >= 23 * DAY)
+    run = Overloop().start(Setting(14 * DAY))
     run.feed(batch_of("m", at, {"inputs.x": values}))
-    incidents = list(run.rehearsal.view.incidents.values())
+    (incident,) = run.rehearsal.view.incidents.values()
     pages = [alarm.at for alarm in run.finish().alarms]
-    assert len(pages) == 2  # two steps up: the second page needs the first to have been closed
-    assert np.diff(pages).min() >= DAY
-    assert {incident.closed_by for incident in incidents if incident.state == "closed"} == {"harness"}
-    assert len(incidents) >= 1
+    assert len(pages) == 2  # one for each step up; the state between them is told once
+    assert [page // DAY for page in pages] == [18, 23]
+    assert incident.state == "acknowledged"
+    assert incident.worsened_at is not None  # the second page is a notice of the same incident
+    assert incident.worsened_at >= pages[1]
 
 
 def test_cutting_the_stream_elsewhere_changes_nothing() -> None:

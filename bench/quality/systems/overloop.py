@@ -1,8 +1,9 @@
-"""The product itself, by its public way: a rule book, a rehearsal of the pump's steps, incidents, people's actions.
+"""The product itself, by its public way: a rule book, a rehearsal of the pump's steps, references, incidents.
 
-The way a page ends is the same for null and for changed streams, since nobody knows the truth: a person closes the
-incident 24 hours after it opened, without a verdict, and the rearm mark that closing asks for is placed in the next
-step. So the detectors watch again against the same reference, and time is not saved by leaving an incident open.
+What people do is the same for null and for changed streams, since nobody knows the truth. When the reference ends they
+give the rule what `overloop reference fit` makes of everything before. Who is paged acknowledges the incident and keeps
+it open: nothing is accepted as the new normal, no detector is told to forget. What is found on is evidence of the one
+episode, and reaches them as a notice when they have heard nothing of it for a day.
 """
 
 from __future__ import annotations
@@ -14,17 +15,22 @@ import numpy as np
 
 from bench.quality.score import Alarm, Outcome
 from bench.quality.stream import DAY, Setting
-from monitor.core.changes import Changes
-from monitor.core.events import Batch, Ints
+from monitor.core.columns import Columns
+from monitor.core.detectors.budget.fit import Fitter
+from monitor.core.detectors.budget.tell import fitted_rows
+from monitor.core.detectors.build import page_budget
+from monitor.core.events import Batch
 from monitor.core.incidents import actions
 from monitor.core.incidents.casework import Casework
+from monitor.core.incidents.effects import FURTHER_AFTER
 from monitor.core.notices.model import Policy
+from monitor.core.references import to_text
 from monitor.core.rehearse import Rehearsal
 from monitor.core.rules.compile import Source
 from monitor.core.rules.model import Book, ModelOptions
-from monitor.core.step import mark_from_json
 from monitor.core.watcher import Mark
 from monitor.runtime.books import BookRefused, compile_source
+from monitor.runtime.fitting import fittable
 
 PACK = """pack: quality
 models: ["*"]
@@ -34,7 +40,7 @@ rules:
   severity: high
 """
 DEFAULT = '{shift: "inputs.*"}'
-CLOSE_AFTER = DAY
+SHOWN = 512  # events of the reference that the bank sees
 ONLY_SUDDEN = "only what is sudden is found"  # how the product says that it refuses to watch for slow shifts
 
 
@@ -61,79 +67,98 @@ def book_of(detect: str = DEFAULT, budget: float = 1.0) -> Book:
 
 
 class OverloopRun:
-    """Steps end at each day, at the end of the reference and where an incident is due to be closed."""
+    """Steps end at each day, and at the end of the reference.
+
+    Until then events only make the reference; of the last ones the bank sees what its columns are. As steps are long,
+    what they find is timed by its events: the machine's own rule for a further change is held against those.
+    """
 
     def __init__(self, until: float, book: Book) -> None:
-        self.until = until
+        self.until, self.book = until, book
         self.rehearsal = Rehearsal(book, Policy())
         self.at = -np.inf
         self.learning = True
+        self.fitters: dict[str, list[Fitter]] = {}  # by model, of its rules
+        self.last: dict[str, list[Batch]] = {}  # what came last, by model
         self.marks: list[Mark] = []
         self.alarms: list[Alarm] = []
-        self.due: dict[str, float] = {}  # incident -> when it is closed
-        self.models: dict[str, None] = {}
+        self.told: dict[str, float] = {}  # model -> when its person heard last
         self.refusals: dict[str, tuple[str, bool] | None] = {}  # by model, as of the end of the reference
 
     def feed(self, batch: Batch) -> None:
-        self.models[batch.model] = None
         clock = np.maximum.accumulate(np.minimum(batch.at, batch.recorded_at + 60.0))
-        start = 0
+        start = int(np.searchsorted(clock, self.until, side="left")) if self.learning else 0
+        if start:
+            self._learn(batch if start == batch.n else batch.take(range(start)))
         while start < batch.n:
-            stop = start + int(np.searchsorted(clock[start:], self._boundary(float(clock[start])), side="left"))
-            self._settle(float(clock[start]))
+            stop = start + int(np.searchsorted(clock[start:], (clock[start] // DAY + 1) * DAY, side="left"))
+            self._settle()
             part = batch if stop - start == batch.n else batch.take(range(start, stop))
             self._step(float(batch.recorded_at[stop - 1]), part, clock[start:stop])
             start = stop
 
-    def _boundary(self, now: float) -> float:
-        """The first moment after `now` at which something is due."""
-        moments = [(now // DAY + 1) * DAY, *self.due.values(), *([self.until] if self.learning else [])]
-        return min(moment for moment in moments if moment > now)
+    def _learn(self, batch: Batch) -> None:
+        if batch.model not in self.fitters:
+            rules = [rule for _, rule in self.book.rules_for(batch.model)]
+            pages = self.book.options_for(batch.model).false_pages
+            self.fitters[batch.model] = [
+                Fitter(rule, batch.model, Columns(), page_budget(rule, rules, pages))
+                for rule in fittable(self.book, batch.model)
+            ]
+        for fitter in self.fitters[batch.model]:
+            fitter.feed_batch(batch)
+        last = [*self.last.get(batch.model, []), batch]
+        while sum(one.n for one in last[1:]) >= SHOWN:
+            del last[0]
+        self.last[batch.model] = last
 
-    def _settle(self, now: float) -> None:
-        """What people do by `now`: end the reference, close what has been open for a day."""
-        if self.learning and now >= self.until:
+    def _settle(self) -> None:
+        """What people do: end the reference once, hold every incident."""
+        if self.learning:
             self.learning = False
-            for model in self.models:
-                self.marks.append(Mark("reference", self.until, model, body={"until": self.until}))
-        for id_ in [id_ for id_, due in self.due.items() if due <= now]:
-            del self.due[id_]
-            self._close(id_, now)
-
-    def _close(self, id_: str, now: float) -> None:
+            for model, fitters in self.fitters.items():
+                self._give(model, fitters)
         view = self.rehearsal.view
-        work = Casework(view, self.rehearsal.policy, self.rehearsal.book, now)
-        incident = work.incident(id_)
-        if incident is not None and incident.state != "closed":
-            refusal = actions.close(work, incident, "harness")
-            assert refusal is None, refusal
-        changes = work.finish()
-        view.absorb(changes)
-        self.marks += map(mark_from_json, changes.wanted)
-        view.forget_closed(now - 2 * DAY)
+        if all(incident.state != "open" for incident in view.incidents.values()):
+            return
+        work = Casework(view, self.rehearsal.policy, self.book, self.at)
+        for incident in list(view.incidents.values()):
+            if incident.state == "open":
+                refusal = actions.acknowledge(work, incident, "harness", actions.LONGEST)
+                assert refusal is None, refusal
+        view.absorb(work.finish())
+
+    def _give(self, model: str, fitters: list[Fitter]) -> None:
+        for batch in self.last.pop(model):
+            late = batch.take(range(max(batch.n - SHOWN, 0), batch.n))
+            self._step(float(late.recorded_at[-1]), late, late.at)
+        self.told.clear()
+        self.alarms.clear()
+        rows: list[dict[str, Any]] = []
+        for fitter in fitters:
+            made = fitter.result()
+            body = {"fitted": to_text(made.pack()), "version": 1}
+            self.marks.append(Mark("reference", self.until, model, fitter.rule.key, body=body))
+            rows += fitted_rows(made, *(arm * fitter._budget for arm in fitter.ARMS))
+        self.refusals[model] = _refusal(rows)
+        fitters.clear()
 
     def _step(self, at: float, batch: Batch, clock: Any) -> None:
         self.at = max(self.at, at)
         marks, self.marks = self.marks, []
-        known = set(self.rehearsal.view.incidents)
-        self._note(self.rehearsal.step(self.at, [batch], more=marks), known, clock, batch.offsets)
-        for mark in marks:
-            if mark.kind == "reference" and mark.model is not None:
-                self.refusals[mark.model] = _refusal(self._describe(mark.model))
-
-    def _note(self, changes: Changes, known: set[str], clock: Any, offsets: Ints) -> None:
-        for id_, incident in changes.incidents.items():
-            if id_ in known or incident.stage != "live" or incident.historical:
-                continue
-            at = min(evidence.at for owner, evidence in changes.evidence if owner == id_)
-            index = int(offsets[min(int(np.searchsorted(clock, at, side="left")), len(clock) - 1)])
-            self.alarms.append(Alarm(at, index, incident.model))
-            self.due[id_] = at + CLOSE_AFTER
+        self.rehearsal.step(self.at, [batch], more=marks)
+        for finding in sorted(self.rehearsal.seen.findings, key=lambda finding: finding.evidence.at):
+            told = finding.evidence.at
+            if finding.warming or finding.historical or told < self.told.get(batch.model, -np.inf) + FURTHER_AFTER:
+                continue  # evidence of what its person knows of
+            self.told[batch.model] = told
+            index = int(batch.offsets[min(int(np.searchsorted(clock, told, side="left")), len(clock) - 1)])
+            self.alarms.append(Alarm(told, index, batch.model))
 
     def finish(self) -> Outcome:
         """A stream counts as refused if no series was watched for slow shifts when its reference ended. What is said
         about it all the same (sudden things; later, when a refused series was looked at again) counts too."""
-        broken = next((text for name in self.models if (text := _failure(self._describe(name)))), None)
+        broken = next((text for name in self.fitters if (text := self._failure(name))), None)
         said = list(self.refusals.values())
         told = [refusal for refusal in said if refusal is not None]
         if broken is None and (not said or len(told) < len(said)):
@@ -141,19 +166,14 @@ class OverloopRun:
         watched = bool(self.alarms) or any(watched for _, watched in told)
         return Outcome(self.alarms, broken or told[0][0], watched)
 
-    def _describe(self, model: str) -> dict[str, Any]:
-        part = self.rehearsal.bank.models[model]
-        return {"failed": dict(part.failed), **{key: watcher.describe() for key, watcher in part.watchers.items()}}
+    def _failure(self, model: str) -> str | None:
+        part = self.rehearsal.bank.models.get(model)
+        return None if part is None else "; ".join(dict(part.failed).values()) or None
 
 
-def _failure(described: dict[str, Any]) -> str | None:
-    return "; ".join(described["failed"].values()) or None
-
-
-def _refusal(described: dict[str, Any]) -> tuple[str, bool] | None:
-    """Why no series of the rule is watched for slow shifts, in the product's own words, and whether they are watched
+def _refusal(rows: list[dict[str, Any]]) -> tuple[str, bool] | None:
+    """Why no series of the rules is watched for slow shifts, in the product's own words, and whether they are watched
     for anything at all. None if one is."""
-    rows = [row for key, about in described.items() if key != "failed" for row in about.get("references", ())]
     if not rows or any(row["state"] not in ("refused", "disabled") and not _only_sudden(row) for row in rows):
         return None
     watched = any(row["state"] not in ("refused", "disabled") for row in rows)

@@ -26,6 +26,7 @@ Effect = Literal[
     "unseen",  # closed and nobody ever looked: counted
 ]
 WORSEN_EVERY: Final = 30 * 60.0
+FURTHER_AFTER: Final = 24 * 3600.0  # what a latching detector finds on is told to people who have heard nothing so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Facts:
     take: bool = False
     expired: bool = False
     newer: str | None = None
+    further: bool = False  # a detector that latches has found something on
     why: str = ""
 
 
@@ -60,16 +62,24 @@ def severity_up(incident: Incident, facts: Facts) -> bool:
 def is_worse(incident: Incident, facts: Facts, at: float) -> bool:
     """Severity rose, or the effect is at least double what people last took note of; at most every 30 minutes.
 
-    While it stands open unacknowledged its opening counts as such a note: people have just been told.
+    A latching detector that finds something on a day after people heard last has seen a further change: what was so
+    when they heard would not fire again. While it stands open unacknowledged its opening counts as such a note: people
+    have just been told.
     """
     if incident.worsened_at is not None and at - incident.worsened_at < WORSEN_EVERY:
         return False
-    if severity_up(incident, facts):
+    if severity_up(incident, facts) or (facts.further and at - _told(incident) >= FURTHER_AFTER):
         return True
     if incident.state == "open" and at - incident.changed_at < WORSEN_EVERY:
         return False
     known, now = incident.acknowledged_effect, facts.effect
     return known is not None and now is not None and known > 0.0 and now >= 2.0 * known
+
+
+def _told(incident: Incident) -> float:
+    """When people last heard what the incident is about."""
+    opened = incident.changed_at if incident.state == "open" else incident.opened_at
+    return opened if incident.worsened_at is None else max(opened, incident.worsened_at)
 
 
 def enter(incident: Incident, state: State, reason: str, facts: Facts, at: float) -> Incident:

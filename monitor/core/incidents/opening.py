@@ -65,10 +65,12 @@ def fire(work: Casework, subject: Subject, rows: Sequence[Evidence], seed: tuple
     effect = magnitude(rows[0])
     due = _evidence_due(existing, work.at, effect, edge)
     changed = existing.state in ("recovered", "closed") or existing.cleared_at is not None
-    if not (due or changed or existing.orphaned):
+    further = edge and subject.latches
+    facts = Facts(severity=subject.rule.severity, effect=effect, newer=work.newer(existing), further=further)
+    worse = is_worse(existing, facts, work.at)
+    if not (due or changed or existing.orphaned or (worse and further)):
         return existing.id
-    facts = Facts(severity=subject.rule.severity, effect=effect, newer=work.newer(existing))
-    trigger: Trigger = "worsened" if is_worse(existing, facts, work.at) else "fired"
+    trigger: Trigger = "worsened" if worse else "fired"
     outcome = work.step(existing, trigger, facts, {"effect": effect})
     if outcome.new:
         return _open(work, subject, rows, seed)

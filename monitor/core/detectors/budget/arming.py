@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from monitor.core.detectors.budget.bets import WEIGHTS
+from monitor.core.detectors.budget.crossed import Sample, asked
 from monitor.core.detectors.budget.outliers import HUGE, Outliers, fit_outliers
 from monitor.core.detectors.budget.points import Blocks, Points
-from monitor.core.detectors.budget.predictor import LAGS, autocorrelation_time
+from monitor.core.detectors.budget.predictor import autocorrelation_time
 from monitor.core.detectors.budget.recursion import Cube
-from monitor.core.detectors.budget.replay import PERIODS, Drawn, generator, height, resample
+from monitor.core.detectors.budget.replay import HEIGHTS, PERIODS, Drawn, generator, height, resample
 from monitor.core.detectors.budget.seen import Seen, fit_seen, with_linear_bets
 from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
 from monitor.core.events import Floats, Ints
@@ -21,7 +22,6 @@ from monitor.core.events import Floats, Ints
 FEWEST = 100  # points of a reference
 FITTED = 0.6  # of the reference, when the rest is to say what the fit is worth
 HALF_DAY = 43200.0
-SETTLING = 200  # points after which lags have forgotten their start
 POOLED = 16_384  # rows up to which the series of a rule are replayed together
 NOTHING = (0.0, 0.0, 1.0, 1.0)
 SILENT = 1e300  # the height of a threshold that nothing reaches
@@ -128,9 +128,22 @@ def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, 
     for tried, why in ((seen, ""), (with_linear_bets(seen), LINEAR)):
         later = _later(reference, tried, terms)
         found = _height([later], [reference.rate], np.ones(1), terms)
+        found = None if found is None else _in_order(reference, tried, found, terms)
         if found is not None:
             return tried, later, found, why
     return seen, None, None, f"{TOO_DEPENDENT}: only what is sudden is found"
+
+
+def _in_order(reference: Reference, seen: Seen, found: float, terms: Terms) -> float | None:
+    """At least `found`, and as high as the reference asks for in the order it came; None beyond the last height."""
+    due = _released(np.array([reference.rate]))
+    more = asked(_sample(reference, seen, terms), float(due[0]), terms.budget)
+    return max(found, more) if more <= HEIGHTS[-1] else None
+
+
+def _released(rates: Floats) -> Floats:
+    """What a value of each series releases of a period's budget."""
+    return np.minimum(shares(rates) / np.maximum(rates, 1.0), CAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +155,15 @@ class Later:
     table: Cube
 
 
+def _sample(reference: Reference, seen: Seen, terms: Terms) -> Sample:
+    raw = None if reference.blocks is None else reference.blocks.cells
+    return Sample(reference.points, raw, seen, terms.tolerance, terms.spread)
+
+
 def _later(reference: Reference, seen: Seen, terms: Terms) -> Later:
-    points, raw = reference.points, None if reference.blocks is None else reference.blocks.cells
-    cut = int(points.n * FITTED)
-    early = fit_seen(points.take(slice(0, cut)), raw, terms.tolerance, terms.spread, form=seen)
-    early = replace(early, up=seen.up, linear=seen.linear)
-    late = points.take(slice(cut, None))
-    lags = np.zeros(LAGS)
-    if early.inner is not None:
-        _, lags = early.left(points.take(slice(max(cut - SETTLING, 0), cut)), lags)
-    cells, _ = early.cells(late, lags)
-    return Later(late.clock, cells, early.table)
+    cut = int(reference.points.n * FITTED)
+    cells, table = _sample(reference, seen, terms).part(slice(0, cut), slice(cut, reference.points.n))
+    return Later(reference.points.clock[cut:], cells, table)
 
 
 class Stage(NamedTuple):
@@ -179,8 +190,7 @@ def _stage(later: list[Later], rates: list[float], heights: Floats, terms: Terms
     periods = length / max(rate, 1.0) * PERIODS
     rng = generator(terms.seed)
     rows = resample(len(matrix), length, rate * HALF_DAY / PERIOD, rng)
-    given = np.array(rates)
-    alone = np.minimum(shares(given) / np.maximum(given, 1.0), CAP) / heights
+    alone = _released(np.array(rates)) / heights
     return Stage(table, Drawn(matrix, rows), alone, WEIGHTS, 1.0 / terms.budget, max(terms.budget * periods, 1.0))
 
 

@@ -97,5 +97,4 @@ def entry_of(series: FittedSeries, made_for: float, tolerance: float) -> BudgetS
         return entry
     armed = series.armed if made_for == tolerance else retuned(series.armed, tolerance)
     entry.arm(armed, series.blocks, complete=True, now=np.nan)
-    entry.share = 1.0  # who gives a reference vouches for it
     return entry

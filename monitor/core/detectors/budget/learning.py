@@ -271,7 +271,7 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
             before = older.get(key)
             if before is not None and before.armed is not None and entry.armed is not None:
                 entry.share, entry.collector = before.share, before.collector
-                if before.state == LATCHED and before.share < 1.0:  # a page has spoiled what it had collected
+                if before.state == LATCHED and before.spoiled:  # a page has spoiled what it had collected
                     entry.collector = Collector()
         self._pool.adopt(self._entries.entries)
 

@@ -14,7 +14,7 @@ from monitor.core.detectors.budget.bets import WEIGHTS
 from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.power import delay
 from monitor.core.detectors.budget.recursion import Cube, Page, Recursion
-from monitor.core.detectors.budget.series import RECENT, BudgetSeries, Looks
+from monitor.core.detectors.budget.series import DEARER, MUTE, RARE, RECENT, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
 from monitor.core.detectors.keyed import Key
 from monitor.core.events import Floats, Ints
@@ -23,9 +23,9 @@ EXPLAINED = 0.9  # of the sum of masses: the series that hold it are the explana
 SHORT = 0.45  # share of the budget under which a reference is short for slow changes
 STEEP = 3.0  # how fast they get dear then
 FEW, FEWER = 500, 2.0  # points under which a reference is small, and how fast slow changes get dear then
+AMONG, REMEMBERED = 3.0, 16  # pages of a rule of late: how many count at most, and are kept
 LEFT = 0.7  # of the budget that the outlier arm has at most, where the shift arm can use little or none
 PATIENCE = 10.0  # times its usual spacing that a point can have waited for at most
-RARE = 10_000.0  # odds under which no point is an outlier, however few there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Pool:
         self._offsets: Ints = np.empty(0, dtype=np.int64)
         self._table: Cube = np.ones((1, len(WEIGHTS)))
         self._armed: list[Armed] = []
+        self._told: Floats = np.empty(0)  # the clock of pages of late
 
     def allow(self, shift: float, outlier: float) -> None:
         """Other budgets from now on; `adopt` follows."""
@@ -131,7 +132,9 @@ class Pool:
         for w in betting:
             i, at = self._places[w.key], rows.searchsorted(w.looks.points.rows)
             cells[at, i] = w.looks.cells + self._offsets[i]
-            due[at, i] = self._released(w.key, w.looks) / (self._heights[i] * w.looks.worn[0])
+            due[at, i] = self._released(w.key, w.looks) / (
+                self._heights[i] * self._worn(w.looks.points, w.looks.worn[0])
+            )
         sudden = self._outliers(watched)
         for hit in sudden:
             if self._heights[self._places[hit.key]] < SILENT:
@@ -143,13 +146,32 @@ class Pool:
             hit.series.mute(hit.clock)
         for hit in slow:
             hit.series.latch(hit.clock)
+        for clock in sorted(hit.clock for hit in sudden + slow):
+            self._note(clock)
         return sudden + slow
+
+    def _note(self, clock: float) -> None:
+        """Remember a page, one a day."""
+        if not len(self._told) or clock >= self._told[-1] + MUTE:
+            self._told = np.append(self._told, clock)[-REMEMBERED:]
+
+    def _worn(self, points: Points, own: Floats) -> Floats:
+        """How many times dearer a page of the shift arm is than at first: by its own pages of late (`own`), or by those
+        of the whole rule. While an episode lasts, what is told of it anew has to be surer.
+
+        Pages count from half a day after them, so that where a stretch is cut changes nothing.
+        """
+        if not len(self._told):
+            return own
+        weeks = (points.clock[:, None] - self._told) / (7 * MUTE)
+        strain = np.where(weeks >= 1 / 14, 0.5 ** np.floor(np.maximum(weeks, 0.0)), 0.0).sum(axis=1)
+        return np.asarray(np.maximum(own, DEARER[0] ** np.minimum(strain, AMONG)))
 
     def _wear(self, hit: Hit, rows: Ints, due: Floats) -> None:
         """Make pages of the shift arm dearer behind one of the outlier arm."""
         i, later = self._places[hit.key], slice(hit.place + 1, None)
         points = hit.looks.points.take(later)
-        worn = hit.series.worn(points.clock, hit.clock)[0]
+        worn = self._worn(points, hit.series.worn(points.clock, hit.clock)[0])
         due[rows.searchsorted(points.rows), i] = self._released(hit.key, hit.looks)[later] / (self._heights[i] * worn)
 
     def _released(self, key: Key, looks: Looks) -> Floats:
@@ -234,13 +256,14 @@ class Pool:
         return float((r.m[i] * r.P[i] + r.C[i]).sum() * self._shift)
 
     def save(self) -> Any:
-        return {"keys": self._digest(), "recursion": self._recursion.save()}
+        return {"keys": self._digest(), "recursion": self._recursion.save(), "told": self._told}
 
     def load(self, saved: Any, entries: Mapping[Key, BudgetSeries]) -> None:
         self._arrange(entries)
         if self._digest() != saved["keys"]:
             raise ValueError("the pool holds other series than are armed")
         self._recursion.load(saved["recursion"])
+        self._told = saved["told"]
 
     def _digest(self) -> str:
         """Which series have which place, in a few bytes."""

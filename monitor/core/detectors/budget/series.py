@@ -21,14 +21,19 @@ HALF, FULL, AGAIN = 7 * DAY, 14 * DAY, 28 * DAY  # of a reference collected live
 FLAT = 0.05  # of its spread in the reference: what moves no more cannot be watched for further change
 SURE = 20  # points since a page that say where a series is
 DEARER = (10.0, 2.0)  # times the threshold of the shift and of the outlier arm after each page of late
-NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio")
+NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio", "quiet", "barred")
 FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
 ARMED = 42_000  # bytes of what an armed series has at hand, measured: its state of 2 kB, and tables that follow from it
+LONGEST = 7 * DAY  # that the shift arm rests after one of many pages of late; a day after one alone
+FURTHER = 3.0  # times the odds that have stood since a page: what the outlier arm reports next
+FADES = 0.5 * float(np.log(10.0)) / DAY  # how fast those are forgotten: logs a second
+CLEAR = float(np.log(FURTHER)) / FADES
 RECENT = 24  # points at hand for the evidence
 
 Halves = npt.NDArray[np.float16]  # levels in standard deviations of the reference: for people to read
 FAR = 60_000.0
+RARE = 10_000.0  # odds under which no point is an outlier, however few there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,9 @@ class BudgetSeries:
         self.muted = -np.inf  # clock up to which the outlier arm says nothing more
         self.strain = 0.0  # pages of late, a week ago by half, two weeks ago by a quarter
         self.offset, self.ratio = 0.0, 1.0  # the provisional baseline, in the outlier arm's unit
+        self.quiet = -np.inf  # clock up to which the shift arm rests, where that is more than a day
+        self.barred = -np.inf  # clock at which the odds that have stood since a page are forgotten
+        self.spoiled = False  # a page has ended what was collected
         self._lags: Floats = np.zeros(LAGS)
         self._carried: Floats = fresh()
         self._values: Halves = np.empty(0, dtype=np.float16)  # level and cell of the last points
@@ -103,7 +111,7 @@ class BudgetSeries:
         self.since = now
         self._lags, self._carried = np.zeros(LAGS), fresh()
         self._values, self._cells = np.empty(0, dtype=np.float16), np.empty(0, dtype=np.int64)
-        self.offset, self.ratio = 0.0, 1.0
+        self.offset, self.ratio, self.barred = 0.0, 1.0, -np.inf
 
     def remember(self, points: Points) -> None:
         """Points that came before: a series that is armed anew is not to take what comes next for its first values."""
@@ -136,7 +144,7 @@ class BudgetSeries:
         if self.state == LATCHED:
             self._look_after(points)
         waited = np.maximum(waited, 0.0)
-        odds = np.where(points.clock < self.muted, 0.0, odds)
+        odds = self._further(points.clock, odds)
         return Looks(points, cells, odds, waited, self.worn(points.clock), levels, past)
 
     def _levels(self, points: Points) -> Halves:
@@ -146,6 +154,21 @@ class BudgetSeries:
         with np.errstate(over="ignore", invalid="ignore"):
             far = np.nan_to_num((level - armed.mean) / (armed.sd or 1.0)).clip(-FAR, FAR)
         return far.astype(np.float16)
+
+    def _further(self, clock: Floats, odds: Floats) -> Floats:
+        """The odds of what is beyond what has stood since a page; 0 for what is not, and in the day after the page.
+
+        What is still as unusual half a day after a page is a state, and the same state is not reported again.
+        """
+        out = np.where(clock < self.muted, 0.0, odds)
+        for k in np.flatnonzero(odds >= RARE).tolist():
+            at, forgotten = float(clock[k]), float(clock[k]) + float(np.log(odds[k] / RARE)) / FADES
+            stands = self.muted - MUTE / 2 <= at < self.muted
+            if at <= self.barred and forgotten < self.barred + CLEAR:
+                out[k] = 0.0
+            if stands or at <= self.barred:
+                self.barred = max(self.barred, forgotten)
+        return out
 
     def before(self, looks: Looks | None, row: int, clock: float) -> Looks | None:
         """What there is to show of the points before `row`, where none of these `looks` has come by then; None if
@@ -187,11 +210,14 @@ class BudgetSeries:
 
     def _page(self, clock: float) -> None:
         self.strain, self.paged, self.muted = self._strained(clock), clock, clock + MUTE
+        self.barred = -np.inf
 
     def latch(self, clock: float) -> None:
         """The shift arm has paged: nothing more of it for a day. What is still collected is no reference any more."""
+        self.spoiled = self.spoiled or self.collector is not None
         self.collector = None
         self._page(clock)
+        self.quiet = clock + min(MUTE * 2.0 ** (self.strain - 1.0), LONGEST)
         self.state, self._after = LATCHED, np.zeros(5)
 
     def mute(self, clock: float) -> None:
@@ -209,8 +235,8 @@ class BudgetSeries:
         elif self.state in (LATCHED, DISABLED):
             self.state, self.since, self.note = WATCHING, np.nan, ""
             self._settle()
-            if self.share < 1.0:
-                self.collector = Collector()
+            if self.spoiled:
+                self.collector, self.spoiled = Collector(), False
 
     def doubt(self) -> None:
         """Its pages have reached nobody: watch by the reference itself again, so that what is still so pages again."""
@@ -222,7 +248,7 @@ class BudgetSeries:
             self.since, self.note = np.nan, ""
             self.offset, self.ratio = 0.0, 1.0
             self._lags, self._carried = np.zeros(LAGS), fresh()
-        self.muted, self.strain = -np.inf, 0.0
+        self.muted, self.strain, self.barred = -np.inf, 0.0, -np.inf
 
     def disable(self, why: str) -> None:
         self.state, self.note, self.collector = DISABLED, why, None
@@ -231,7 +257,7 @@ class BudgetSeries:
 
     def wakes(self) -> float:
         """The clock from which a latched series is to be watched on; infinite if it is not latched."""
-        return self.paged + MUTE if self.state == LATCHED else np.inf
+        return max(self.paged + MUTE, self.quiet) if self.state == LATCHED else np.inf
 
     def wake(self, clock: float) -> None:
         """A day after a page: if things are as before, by the reference; if not, by where they are now."""
@@ -275,7 +301,7 @@ class BudgetSeries:
 
     def _look_after(self, points: Points) -> None:
         armed = self.armed
-        late = points.take(np.flatnonzero(points.clock >= self.paged + MUTE / 2))
+        late = points.take(np.flatnonzero(points.clock >= (self.paged + self.wakes()) / 2))
         if armed is None or not late.n:
             return
         rest = np.zeros(late.n) if armed.outliers is None else armed.outliers.rest(late)
@@ -305,7 +331,7 @@ class BudgetSeries:
             "numbers": np.concatenate(
                 [[getattr(self, name) for name in NUMBERS], self._lags, self._carried, self._after]
             ),
-            "collector": None if self.collector is None else self.collector.save(),
+            "collector": (False if self.spoiled else None) if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else save_armed(self.armed),
             "blocks": None if self.blocks is None else self.blocks.save(),
             "recent": np.concatenate([self._cells.astype(np.uint8), self._values.view(np.uint8)]),
@@ -318,7 +344,8 @@ class BudgetSeries:
             setattr(self, name, value)
         self._lags, self._carried, self._after = kept
         self.collector = None
-        if saved["collector"] is not None:
+        self.spoiled = saved["collector"] is False
+        if saved["collector"]:
             self.collector = Collector()
             self.collector.load(saved["collector"])
         self.armed = None if saved["armed"] is None else load_armed(saved["armed"])

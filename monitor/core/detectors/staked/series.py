@@ -156,6 +156,8 @@ class StakedSeries(BudgetSeries):
         return float(self.after.sum())
 
     def _look_on(self, codes: Ints) -> None:
+        if not len(codes):
+            return  # an empty look must not depend on where a stream is cut
         size = self.armed.every + 1 if self.kind == "harm" else len(self.armed.bets.shares)
         counts = np.bincount(codes, minlength=size)
         self.after = counts.astype(np.float64) + (self.after if len(self.after) else 0.0)
