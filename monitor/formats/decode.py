@@ -21,6 +21,7 @@ from monitor.formats.typed import Shapes, Typed
 from monitor.formats.typed import columns as typed_columns
 
 _CHUNK_LINES = 1_000
+_PIECE = 1 << 17
 log = logging.getLogger(__name__)
 
 
@@ -85,19 +86,39 @@ def _run(
 ) -> list[Batch]:
     growing: dict[str, _Growing] = {}
     for chunk in _chunks(records):
-        events, shape = _events(chunk, truth, shapes)
         counts = [record.count for record in chunk]
         recorded_at = np.repeat(np.array([record.recorded_at for record in chunk], dtype=np.float64), counts)
         offsets = np.concatenate([np.arange(r.first, r.first + r.count, dtype=np.int64) for r in chunk])
-        for model, rows in _rows_by_model(events).items():
-            whole = len(rows) == len(events)
-            growing.setdefault(model, _Growing(truth)).add(
-                events if whole else [events[row] for row in rows],
-                offsets if whole else offsets[rows],
-                recorded_at if whole else recorded_at[rows],
-                shape,
-            )
+        start = 0
+        for events, shape in _events(chunk, truth, shapes):
+            here = slice(start, start + len(events))
+            start = here.stop
+            _grow(growing, events, offsets[here], recorded_at[here], shape, truth)
+        if start != len(offsets):
+            where = f"The lines from offset {chunk[0].first}"
+            raise DecodeError(f"{where} are {start}, and the spool counted {len(offsets)}.")
     return [part.batch(model, event_time, live) for model, part in growing.items()]
+
+
+def _grow(
+    growing: dict[str, _Growing],
+    events: Sequence[Any],
+    offsets: Ints,
+    recorded_at: Floats,
+    shape: Typed | None,
+    truth: bool,
+) -> None:
+    """Add some events to the batches of their models; none where there are more than were counted."""
+    if len(events) != len(offsets):
+        return
+    for model, rows in _rows_by_model(events).items():
+        whole = len(rows) == len(events)
+        growing.setdefault(model, _Growing(truth)).add(
+            events if whole else [events[row] for row in rows],
+            offsets if whole else offsets[rows],
+            recorded_at if whole else recorded_at[rows],
+            shape,
+        )
 
 
 def _chunks(records: Sequence[SpoolRecord]) -> Iterator[list[SpoolRecord]]:
@@ -114,20 +135,36 @@ def _chunks(records: Sequence[SpoolRecord]) -> Iterator[list[SpoolRecord]]:
         yield chunk
 
 
-def _events(records: Sequence[SpoolRecord], truth: bool, shapes: Shapes | None) -> tuple[Sequence[Any], Typed | None]:
-    """The events of some records as structs, and the shape by which they were read if they were read by one."""
+def _events(
+    records: Sequence[SpoolRecord], truth: bool, shapes: Shapes | None
+) -> Iterator[tuple[Sequence[Any], Typed | None]]:
+    """The events of some records as structs, piece by piece, and the shape by which they were read if they were."""
     lines = b"\n".join([record.payload for record in records])
     model, shape = ("", None) if truth or shapes is None else shapes.of(lines)
-    events: Sequence[Any] | None = None if shape is None else shape.read(lines)
-    if events is None:
-        shape, events = None, _untyped(lines, records[0].first, truth)
-        if shapes is not None and model:
-            shapes.learn(model, events)
-    expected = sum(record.count for record in records)
-    if len(events) != expected:
-        where = f"The lines from offset {records[0].first}"
-        raise DecodeError(f"{where} are {len(events)}, and the spool counted {expected}.")
-    return events, shape
+    read = 0
+    if shape is not None:
+        for piece in _pieces(lines):
+            found = shape.read(piece)
+            if found is None:
+                break
+            read += len(found)
+            yield found, shape
+        else:
+            return
+    events = _untyped(lines, records[0].first, truth)
+    if shapes is not None and model:
+        shapes.learn(model, events)
+    yield events[read:], None
+
+
+def _pieces(lines: bytes) -> Iterator[memoryview]:
+    """Whole lines, about `_PIECE` bytes of them: what is made of them is still in the cache when it is used."""
+    view, start = memoryview(lines), 0
+    while start < len(lines):
+        end = lines.find(b"\n", start + _PIECE)
+        stop = len(lines) if end < 0 else end + 1
+        yield view[start:stop]
+        start = stop
 
 
 def _untyped(lines: bytes, first: int, truth: bool) -> Sequence[Any]:

@@ -55,7 +55,7 @@ class Typed:
             msgspec.defstruct("Typed", fields, gc=False, forbid_unknown_fields=True)
         )
 
-    def read(self, lines: bytes) -> list[Any] | None:
+    def read(self, lines: bytes | memoryview) -> list[Any] | None:
         """None if some line has another shape, or is none at all."""
         try:
             found: list[Any] = self._decoder.decode_lines(lines)

@@ -77,8 +77,10 @@ class Appetite:
     """How many events the next step takes: as many as about a second's work, whatever the rules cost."""
 
     events: int = FIRST
+    behind: bool = False  # whether the last step took all it asked for: there may be more
 
     def learn(self, taken: int, seconds: float) -> None:
+        self.behind = taken >= self.events
         if seconds > SLOW:
             self.events = max(LEAST, self.events // 2)
         elif seconds < QUICK and taken >= self.events:

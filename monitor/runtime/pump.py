@@ -44,7 +44,7 @@ from monitor.store.snapshots import Snapshots
 
 log = structlog.get_logger("pump")
 
-WINDOW = 0.05  # seconds events gather before the next step: bounds steps to twenty a second
+WINDOW = 0.05  # seconds events gather before the next step, unless it is behind: bounds steps to twenty a second
 POLL = 2.0  # seconds between looks at the spool when nobody wakes the pump
 ROOM = 1 << 30  # bytes the bank may hold before it takes no more models
 RECENT = 86_400.0  # closed incidents the machine may still reopen are kept in view this long
@@ -328,6 +328,8 @@ class Pump:
             return self._wait("spool", problem)
         self.pace.turned(boot, "" if busy else "events")
         self.rotation.turn()
+        if busy and self.appetite.behind:
+            return None  # what is waiting has waited long enough
         if busy:
             self.stop.wait(max(0.0, WINDOW - (time.monotonic() - began)))
         else:

@@ -108,3 +108,12 @@ def test_broken_lines_are_told_as_they_are_without_shapes(broken: bytes) -> None
         with pytest.raises(DecodeError) as typed:
             to_batches([piece], shapes)
         assert str(typed.value) == str(plain.value)
+
+
+def test_a_long_piece_whose_end_has_another_shape_is_read_all_the_same() -> None:
+    shapes, text = Shapes(), "x" * 1000
+    plain = [{"inputs": {"a": n, "b": text}} for n in range(700)]  # two thirds of a megabyte
+    to_batches([record(0, *plain)], shapes)
+    mixed = record(0, *plain, {"inputs": {"a": [1, 2], "c": None}}, {"model": "other"})
+    assert told(to_batches([mixed], shapes)) == told(to_batches([mixed]))
+    assert told(to_batches([record(0, *plain)], shapes)) == told(to_batches([record(0, *plain)]))

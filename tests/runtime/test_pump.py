@@ -363,3 +363,22 @@ def test_old_events_that_are_said_to_be_live_call_people(world: World) -> None:
     world.run(30)
     (incident,) = world.incidents("Low")
     assert not incident["historical"] and ("opened", "phone") in world.notices()
+
+
+def test_what_is_behind_waits_for_no_more_events(world: World) -> None:
+    world.drain()
+    pump, waits = world.pump(), list[float]()
+    pump.appetite = Appetite(500)
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            self.set()  # the step that left nothing waits for events to gather; end there
+            return True
+
+    for _ in range(3):
+        world.post(*answers(500))
+    world.post(*answers(3))
+    pump.stop = Stop()
+    pump.run(_Nobody())
+    assert world.standing().totals["observed"] == 1503 and len(waits) == 1 and 0.0 <= waits[0] <= 0.05
