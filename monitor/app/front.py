@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import resource
 import signal
 import socket
 import threading
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("front")
 
+SOCKETS = 65_536
 PULSE = 0.5  # seconds between looks at whether to stop
 BEAT = 2.0  # seconds between words to the parent
 FRESH = 1.0  # seconds the numbers behind /metrics may be old
@@ -273,11 +276,22 @@ def run(settings: Settings, instructions: dict[str, Any], line: Line, stop: thre
     return 0
 
 
+def allow_sockets() -> None:
+    """As many open connections as the system lets us have: many a shell starts programs with a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = SOCKETS if hard == resource.RLIM_INFINITY else min(hard, SOCKETS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def serve(process: FrontProcess, stop: threading.Event, told: Callable[[str], None]) -> None:
     """Serve in this thread, the main one, until told to stop; SIGHUP loads the rules anew."""
     import uvloop
 
     signal.signal(signal.SIGHUP, lambda *_: process.reload_soon())
+    allow_sockets()
+    gc.collect()
+    gc.freeze()  # what was loaded stays: looking through all of it again and again takes a tenth of intake's time
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(process.serve(stop, told))

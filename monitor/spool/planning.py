@@ -34,9 +34,14 @@ def plan(
 ) -> tuple[list[Plan], Producers]:
     """A plan per post, and the producers' numbers after them (only those that changed)."""
     moved: Producers = {}
-    plans = [
-        _by_number(post, moved.get(post.producer or "") or producers.get(post.producer or ""), moved) for post in posts
-    ]
+    sent = [post.hashes if isinstance(post.hashes, bytes) else b"".join(post.hashes) for post in posts]
+    together = np.frombuffer(b"".join(sent), dtype="<u8").astype(np.uint64)
+    plans: list[Plan] = []
+    start = 0
+    for post, hashes in zip(posts, sent, strict=True):
+        end = start + len(hashes) // 8
+        plans.append(_by_number(post, together[start:end], producers, moved))
+        start = end
     _leave_out_known_ids([p for p in plans if p.post.kind == "events" and p.lines], known)
     return plans, moved
 
@@ -68,6 +73,9 @@ def _texts(parts: Sequence[Sequence[bytes]]) -> Iterator[tuple[int, bytes]]:
 
 
 def _pieces(part: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    if len(part) == 1:
+        yield 1, part[0]
+        return
     if isinstance(part, Lines) and len(part) <= RECORD_LINES and len(part.text) <= RECORD_BYTES:
         yield len(part), part.text
         return
@@ -86,12 +94,11 @@ def _cuts(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     yield start, len(lines)
 
 
-def _by_number(post: Post, last: tuple[int, bytes] | None, moved: Producers) -> Plan:
+def _by_number(post: Post, hashes: Hashes, producers: Producers, moved: Producers) -> Plan:
     """Take the whole post, or none of it if its producer has sent this number before."""
-    joined = post.hashes if isinstance(post.hashes, bytes) else b"".join(post.hashes)
-    hashes = np.frombuffer(joined, dtype="<u8").astype(np.uint64)
     if post.producer is None:
         return Plan(post, post.lines, hashes, Receipt(len(post.lines), 0))
+    last = moved.get(post.producer) or producers.get(post.producer)
     if last is None or post.sequence > last[0]:
         moved[post.producer] = (post.sequence, post.digest)
         return Plan(post, post.lines, hashes, Receipt(len(post.lines), 0))

@@ -14,7 +14,7 @@ import zstandard
 
 from monitor.spool import segment
 from monitor.spool.errors import SpoolBusy, SpoolError
-from monitor.spool.model import Post, Receipt, Record, Totals
+from monitor.spool.model import KINDS, Post, Receipt, Record, Totals
 from monitor.spool.planning import Plan, Producers, pack, plan
 from monitor.spool.reading import path_of, segments
 from monitor.spool.recent import Hashes, RecentIds
@@ -165,10 +165,10 @@ class Writing:
 
 
 def _counted(totals: Totals, plans: Sequence[Plan], refused: int) -> Totals:
-    for item in plans:
-        receipt = item.receipt
-        if not receipt.conflict:  # the caller refuses such a post, and counts it
-            totals = totals.plus(item.post.kind, receipt.accepted, item.post.rejected, receipt.duplicates)
+    for kind in KINDS:
+        mine = [p for p in plans if p.post.kind == kind and not p.receipt.conflict]  # such a post the caller counts
+        accepted, duplicates = sum(p.receipt[0] for p in mine), sum(p.receipt[1] for p in mine)
+        totals = totals.plus(kind, accepted, sum(p.post.rejected for p in mine), duplicates)
     return totals._replace(refused=totals.refused + refused)
 
 

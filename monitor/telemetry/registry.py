@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from threading import Lock
 from typing import Generic, TypeVar
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
+
+from monitor.telemetry.exposition import Exposition
 
 PREFIX = "overloop"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -45,6 +48,7 @@ class Registry:
         # "Created" series double every counter and histogram and nothing reads them; the library has one switch.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.collectors = CollectorRegistry(auto_describe=False)
+        self._exposition, self._one_at_a_time = Exposition(self.collectors), Lock()
         self.changed = True  # set by whoever counts something worth showing soon
 
     def counter(self, name: str, help_: str, labels: Sequence[str] = ()) -> Counter:
@@ -66,4 +70,5 @@ class Registry:
         return Histogram(name, help_, labels, namespace=PREFIX, buckets=buckets, registry=self.collectors)
 
     def exposition(self) -> bytes:
-        return generate_latest(self.collectors)
+        with self._one_at_a_time:
+            return self._exposition.text()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,6 +33,8 @@ _SAFE: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _KEEP: Final = {False: (b"cache-control", b"no-store"), True: (b"cache-control", b"no-cache")}  # True: of /static
+_SAFE_ANSWER: Final = {static: (*_SAFE, keep) for static, keep in _KEEP.items()}
+_REMEMBERED: Final = 100  # names that were asked for
 _ANY_HOST: Final = frozenset({"/-/healthy", "/-/ready"})  # probes ask by address
 
 
@@ -55,6 +56,7 @@ class Doors:
     app: ASGIApp
     allowed: set[str]
     count: Count
+    _welcome: dict[bytes, bool] = field(default_factory=dict)  # Host as it is sent -> whether that is one of ours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,15 +81,26 @@ class Doors:
             self.count(_pattern(scope), passage.status, time.perf_counter() - began)
 
     def _check(self, scope: Scope) -> None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if _name(host) not in self.allowed and scope["path"] not in _ANY_HOST:
-            raise Problem(
-                421, f"This daemon does not answer to the name {host[:100]!r}; set public_url to it if it should."
-            )
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > BODY and scope["path"] not in RAW:
+        host, announced = b"", b""
+        for name, value in reversed(scope["headers"]):  # of several the first counts
+            if name == b"host":
+                host = value
+            elif name == b"content-length":
+                announced = value
+        path = scope["path"]
+        if not self._is_ours(host) and path not in _ANY_HOST:
+            shown = host.decode("latin-1")[:100]
+            raise Problem(421, f"This daemon does not answer to the name {shown!r}; set public_url to it if it should.")
+        if path not in RAW and announced.isdigit() and int(announced[:20]) > BODY:
             raise Problem(413, _TOO_LARGE)
+
+    def _is_ours(self, host: bytes) -> bool:
+        known = self._welcome.get(host)
+        if known is None:
+            if len(self._welcome) >= _REMEMBERED:
+                self._welcome.clear()
+            known = self._welcome[host] = _name(host.decode("latin-1")) in self.allowed
+        return known
 
 
 _FAULT: Final = Problem(500, "The daemon made a mistake answering this request; its log has the details.")
@@ -112,10 +125,10 @@ class _Passage:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = list(message.get("headers", ()))
+            given = message.get("headers", ())
             names = {name for name, _ in given}
-            safe = [pair for pair in (*_SAFE, _KEEP[self._static]) if pair[0] not in names]
-            message = {**message, "headers": given + safe}
+            safe = _SAFE_ANSWER[self._static]
+            message = {**message, "headers": [*given, *(pair for pair in safe if pair[0] not in names)]}
         await self._send(message)
 
 

@@ -35,6 +35,7 @@ Authorise = Callable[[Headers], object]  # raises Problem, or answers one, when 
 _SHOWN = 1_000  # rejected lines that an answer lists
 _QUICK_SENT = 16 << 10
 _STOP_SECONDS = 10.0
+_ENCODE = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Answer:
         answer: dict[str, Any] = {"accepted": self.accepted, "rejected": shown, "duplicates": self.duplicates}
         if len(self.rejected) > _SHOWN:
             answer["rejected_beyond"] = len(self.rejected) - _SHOWN
-        return msgspec.json.encode(answer)
+        return _ENCODE(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,9 @@ class Intake:
         self, kind: Kind, body: bytes, flags: Flags, number: Number | None = None, coding: str = ""
     ) -> Answer:
         """Check a body, make what is good in it durable, and say what became of it. Raises Problem."""
-        prepared = await self._prepare(kind, body, coding, flags, number)
+        prepared = self._prepared_here(kind, body, coding, flags, number)
+        if prepared is None:
+            prepared = await self._prepared_beside(kind, body, coding, flags, number)
         receipt = await self._writer.put(prepared.posts, prepared.size)
         if receipt.conflict and number is not None:
             raise Problem(
@@ -168,15 +171,24 @@ class Intake:
         done = sum(spool.accepted_at(partition, observed(partition)) for partition in partitions)
         return sum(spool.totals(partition).accepted for partition in partitions) - done
 
-    async def _prepare(self, kind: Kind, body: bytes, coding: str, flags: Flags, number: Number | None) -> _Prepared:
+    def _prepared_here(
+        self, kind: Kind, body: bytes, coding: str, flags: Flags, number: Number | None
+    ) -> _Prepared | None:
+        """None if it is so large, perhaps only once it is inflated, that the event loop must not wait for it."""
         quick = self.caps.quick_bytes
-        if len(body) <= (_QUICK_SENT if coding else quick):
-            try:
-                text = intake_body.inflate(body, coding, min(quick, self.caps.body_bytes))
-                return self._check(self._here, kind, text, flags, number)
-            except Problem as problem:
-                if problem.status != 413:
-                    raise
+        if len(body) > (_QUICK_SENT if coding else quick):
+            return None
+        try:
+            text = intake_body.inflate(body, coding, min(quick, self.caps.body_bytes))
+            return self._check(self._here, kind, text, flags, number)
+        except Problem as problem:
+            if problem.status != 413:
+                raise
+        return None
+
+    async def _prepared_beside(
+        self, kind: Kind, body: bytes, coding: str, flags: Flags, number: Number | None
+    ) -> _Prepared:
         try:
             beside = asyncio.get_running_loop().run_in_executor(
                 self._pool, self._inflate_and_check, kind, body, coding, flags, number

@@ -46,6 +46,9 @@ class Job:
         if self.problem is not None:
             self.future.set_exception(self.problem)
             return
+        if len(self.receipts) == 1:
+            self.future.set_result(self.receipts[0])
+            return
         accepted, duplicates, conflicts = zip(*self.receipts, strict=True)
         self.future.set_result(Receipt(sum(accepted), sum(duplicates), any(conflicts)))
 

@@ -103,7 +103,8 @@ class Writer:
             self._pending_posts += 1
             self._pending_bytes += size
             self._jobs.append(job)
-            self._changed.notify()
+            if len(self._jobs) == 1:  # else the thread is awake, or will be
+                self._changed.notify()
         return job.future
 
     def refuse(self) -> None:
