@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
 
+WAKE = 0.2  # seconds between looks at whether to stop, while others work
+LONGEST = 10_000  # characters of a refusal: it must fit into a pipe
+REFUSED = 4  # exit code of an engine that cannot prepare the home; it has told why
+
+
 class Line:
-    """What a child tells its parent: `ready` once, then `beat` while it makes progress."""
+    """What a child tells its parent: an engine `prepared` or why not, then both `ready`, and `beat` on their way."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -36,15 +41,18 @@ def main() -> None:
     role, instructions = sys.argv[1], json.loads(os.environ.pop("_OVERLOOP_CHILD"))
     from monitor.app.lineage import die_with_parent
 
-    die_with_parent(instructions["parent"], instructions["line"])
-    stop = threading.Event()
+    go, stop = threading.Event(), threading.Event()
+    die_with_parent(instructions["parent"], instructions["line"], told=go.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    sys.exit(_run(role, instructions, Line(instructions["tell"]), stop))
+    sys.exit(_run(role, instructions, Line(instructions["tell"]), go, stop))
 
 
-def _run(role: str, instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
-    """What the machine refuses is a sentence in the log; only mistakes of the program end with a trace."""
+def _run(role: str, instructions: dict[str, Any], line: Line, go: threading.Event, stop: threading.Event) -> int:
+    """What the machine refuses is a sentence in the log; only mistakes of the program end with a trace.
+
+    What a role needs is loaded before it waits for its turn: the engine prepares the home meanwhile.
+    """
     from monitor.app.hiding import redactor
     from monitor.clock import ClockError
     from monitor.settings import Settings
@@ -54,11 +62,31 @@ def _run(role: str, instructions: dict[str, Any], line: Line, stop: threading.Ev
 
     settings = Settings.from_json(instructions["settings"])
     configure_logging(settings.log.format, settings.log.level, redactor(settings, os.environ))
+    work = _role(role)
+    if instructions["prepare"] and not _prepared(settings, line):
+        return REFUSED
+    while instructions["wait"] and not go.wait(WAKE):
+        if stop.is_set():
+            return 0
     try:
-        return _role(role)(settings, instructions, line, stop)
+        return work(settings, instructions, line, stop)
     except (ClockError, SpoolError, LedgerUnavailable) as problem:
         structlog.get_logger(role).error(str(problem), action="cannot_start")
         return 1
+
+
+def _prepared(settings: Settings, line: Line) -> bool:
+    """Prepare the home, or tell the parent why that cannot be."""
+    from monitor.app.home import Home
+    from monitor.app.prepare import StartError, prepare
+
+    try:
+        prepare(Home(settings.home), settings)
+    except StartError as refused:
+        line.say(f"refused {json.dumps(str(refused)[:LONGEST])}")
+        return False
+    line.say("prepared")
+    return True
 
 
 def _role(role: str) -> Callable[[Settings, dict[str, Any], Line, threading.Event], int]:

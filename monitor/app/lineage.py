@@ -6,21 +6,23 @@ import ctypes
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(parent: int, line: int) -> None:
+def die_with_parent(parent: int, line: int, told: Callable[[], object] = lambda: None) -> None:
     """Tie this process to `parent`: the kernel's signal, and the end of file on the pipe `line` should that fail.
 
-    The pipe also covers a parent that died before the signal was asked for.
+    The pipe also covers a parent that died before the signal was asked for. Whatever the parent writes on it makes
+    `told` be called, in a thread.
     """
     if Path("/proc/self").exists():
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
-    threading.Thread(target=_watch, args=(line,), name="lineage", daemon=True).start()
+    threading.Thread(target=_watch, args=(line, told), name="lineage", daemon=True).start()
 
 
 def lives(pid: int) -> bool:
@@ -34,7 +36,7 @@ def lives(pid: int) -> bool:
     return state not in "ZX"
 
 
-def _watch(line: int) -> None:
+def _watch(line: int, told: Callable[[], object]) -> None:
     while os.read(line, 64):
-        pass
+        told()
     os._exit(1)

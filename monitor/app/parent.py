@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from monitor.app.errors import StartError
 from monitor.notify_socket import Notifier
 
 log = structlog.get_logger("parent")
@@ -38,12 +39,16 @@ class Child:
     lifeline: int  # we hold the writing end; the child dies when it closes
     told: int  # the child's words come here
     ready: bool = False
+    silent: bool = False  # it has closed its end
     beat_at: float = field(default_factory=time.monotonic)
     rest: bytes = b""
 
 
 class Parent:
-    """Starts the children, restarts the one that ends or hangs, stops both. `run` returns the exit code."""
+    """Starts the children, restarts the one that ends or hangs, stops both. `run` returns the exit code.
+
+    The first engine prepares the home; the first front loads meanwhile what it needs, and waits.
+    """
 
     def __init__(
         self, settings: dict[str, Any], listener: socket.socket, lock: int, hung: float = HUNG, grace: float = GRACE
@@ -55,6 +60,8 @@ class Parent:
         self.selector = selectors.DefaultSelector()
         self.stopping = False
         self.announced = False
+        self.prepared = False
+        self._refused = ""  # why the home cannot be prepared
         self._reload = False  # SIGHUP came; the front is told once it can hear
         self._patted = float("-inf")
         self._ends: dict[str, list[float]] = {role: [] for role in ROLES}
@@ -66,11 +73,30 @@ class Parent:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
         self.selector.register(wake_read, selectors.EVENT_READ, None)
+        self._prepare()
         while not self.stopping:
             self._mend()
             self._report()
             self._listen(PAUSE if self._due else min(LOOK, self.hung / 4))
         return self._stop()
+
+    def _prepare(self) -> None:
+        """Start both children and wait until the home is prepared. Raises StartError."""
+        self.notifier.extend_timeout(EXTEND)
+        for role in ROLES:
+            del self._due[role]
+            self._spawn(role)
+        engine, front = (self.children[role] for role in ROLES)
+        while not (self.prepared or self.stopping or engine.silent):
+            self._listen(LOOK)
+        if self.prepared:
+            with contextlib.suppress(OSError):  # it has ended, and is started again
+                os.write(front.lifeline, b"go\n")
+            engine.beat_at = front.beat_at = time.monotonic()
+        elif not self.stopping:
+            front.process.kill()
+            front.process.wait()
+            raise StartError(self._refused or "The home could not be prepared; what was printed before says why.")
 
     # -- children -----------------------------------------------------------------------------------------------
 
@@ -80,6 +106,7 @@ class Parent:
         passed = [line_read, told_write, self.lock, *([self.listener.fileno()] if role == "front" else [])]
         told = {"parent": os.getpid(), "line": line_read, "tell": told_write, "settings": self.settings}
         told["socket"] = self.listener.fileno()
+        told |= {"prepare": role == "engine" and not self.prepared, "wait": role == "front" and not self.prepared}
         environment = {**os.environ, "_OVERLOOP_CHILD": json.dumps(told)}
         environment.pop("NOTIFY_SOCKET", None)  # only the parent speaks to systemd
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -130,12 +157,16 @@ class Parent:
                 if child is None:
                     continue  # a signal: its handler has noted it
                 if not data:  # it has closed its end, so it is ending
+                    child.silent = True
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         child.process.wait(PAUSE)
                 *words, child.rest = (child.rest + data).split(b"\n")
                 for word in words:
                     child.beat_at = time.monotonic()
                     child.ready = child.ready or word == b"ready"
+                    self.prepared = self.prepared or word == b"prepared"
+                    if word.startswith(b"refused "):
+                        self._refused = json.loads(word.removeprefix(b"refused "))
 
     def _report(self) -> None:
         now = time.monotonic()

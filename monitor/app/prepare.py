@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from monitor.app.apart import StartError
+from monitor.app.errors import StartError
 from monitor.app.home import Home, HomeError, fill
 from monitor.clock import Clock, ClockError
 from monitor.core.rules.model import Absent, Book, Detect

@@ -7,13 +7,12 @@ import signal
 import socket
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
-from monitor.app.apart import StartError, apart
+from monitor.app.errors import StartError
 from monitor.app.home import Home, lock, make
 from monitor.notify_socket import Notifier
 from monitor.settings import Settings
@@ -43,18 +42,13 @@ def run(settings: Settings) -> int:
     (home.run / "url").write_text(_local_url(settings, listener) + "\n")
     (home.run / "engine.json").unlink(missing_ok=True)
     if settings.single:
-        _prepare(home, settings)
+        from monitor.app.prepare import prepare
+
+        prepare(home, settings)
         return single(home, settings, listener)
     from monitor.app.parent import Parent
 
-    apart(partial(_prepare, home, settings))
     return Parent(settings.to_json(), listener, held).run()
-
-
-def _prepare(home: Home, settings: Settings) -> None:
-    from monitor.app.prepare import prepare
-
-    prepare(home, settings)
 
 
 def bind(settings: Settings) -> socket.socket:

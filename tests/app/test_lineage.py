@@ -1,16 +1,14 @@
-"""Children end with their parent, however it ends; work apart leaves nothing behind but its outcome."""
+"""Children end with their parent, however it ends."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from daemon_process import ROOT, alive, until
 
-from monitor.app.apart import StartError, apart
 from monitor.app.child import Line
 from monitor.app.lineage import lives
 
@@ -72,30 +70,3 @@ def test_a_parent_that_stands_still_stops_no_child() -> None:
     assert os.read(read, 5) == b"beat\n"
     os.close(read)
     os.close(write)
-
-
-def test_work_apart_leaves_its_files_and_none_of_its_memory(tmp_path: Path) -> None:
-    kept: list[int] = []
-
-    def work() -> None:
-        kept.append(1)
-        (tmp_path / "done").write_text("yes")
-
-    apart(work)
-    assert (tmp_path / "done").read_text() == "yes" and kept == []
-
-
-def test_what_stops_the_work_apart_is_told_here(capfd: pytest.CaptureFixture[str]) -> None:
-    def refuse() -> None:
-        raise StartError("The rules cannot be used:\nthey are not there.")
-
-    with pytest.raises(StartError, match="they are not there"):
-        apart(refuse)
-    assert "Traceback" not in capfd.readouterr().err
-
-    def mistake() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(StartError, match="could not be prepared"):
-        apart(mistake)
-    assert "ZeroDivisionError" in capfd.readouterr().err

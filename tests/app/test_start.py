@@ -15,7 +15,7 @@ from pumping import heard
 from sqlalchemy import insert, update
 
 from monitor.app import home as homes
-from monitor.app.apart import StartError
+from monitor.app.errors import StartError
 from monitor.app.home import Home, HomeError, fill, lock, make
 from monitor.app.prepare import can_detect, prepare, take_book
 from monitor.app.start import bind

@@ -14,7 +14,7 @@ from monitor.core.watcher import Mark
 
 T0 = 1_700_000_000.0
 WHERE = Position("p/pack.yaml", 1, 1)
-FORMS = {
+FORMS: dict[str, Windowed | Absent] = {
     "Share": Windowed("share", "output.y < 0.5", 900.0, above=0.4, min_events=5),
     "Count": Windowed("count", "output.y < 0.5", 600.0, above=50.0),
     "Few": Windowed("count", "output.y < 2", 600.0, below=3.0),

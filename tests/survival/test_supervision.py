@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from monitor.app.home import lock, make
 from monitor.app.parent import Parent
-from monitor.app.prepare import prepare
 from monitor.app.start import bind
 from monitor.settings import load
 from monitor.telemetry.logs import configure_logging
@@ -34,7 +33,6 @@ configure_logging()
 made = make(settings.home)
 held = lock(made)
 listener = bind(settings)
-prepare(made, settings)
 sys.exit(Parent(settings.to_json(), listener, held, hung=float(hung)).run())
 """
 
