@@ -312,7 +312,7 @@ seed alone.
 - `python -m bench.quality --short` takes a few minutes, has fixed seeds, and fails when the budget does not hold.
 - `python -m bench.quality --streams PATH --json OUT` runs your own streams: a folder each, with `events.ndjson` (the
   native event schema, in time order) and `truth.json`: `{{"reference_until": T, "null": true}}` or
-  `{{"reference_until": T, "changes": [T1], "horizon": "1d"}}`. Lines that the daemon would refuse are left out and named;
-  a stream that is none is named by file and line, and left out (exit code 1).
+  `{{"reference_until": T, "changes": [T1], "horizon": "1d"}}`. Lines that the daemon would refuse are left out and
+  named; a stream that is none is named by file and line, and left out (exit code 1).
 - A stream is one class with `name`, `truth` and `batches()` (`bench/quality/stream.py`); a system is one with `name`
   and `start()` (`bench/quality/systems/base.py`)."""
