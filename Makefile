@@ -9,7 +9,7 @@ help:
 	@echo 'make run      sets everything up, then shows Overloop at work on real telemetry'
 	@echo 'make test     sets everything up, then runs the whole test suite'
 	@echo 'make setup    the set-up alone'
-	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: hours; ARGS=--short takes minutes'
+	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: an hour; ARGS=--short takes minutes'
 	@echo 'make lint     ruff, mypy and the import contracts'
 	@echo 'make bench    events per second, beside a plain River loop'
 	@echo 'make lock     renews uv.lock and requirements.lock after a change of dependencies'

@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--again", metavar="NAME", help="of --parts, make the rows of systems called NAME… anew")
     parser.add_argument("--without", metavar="NAME", help="do not run systems called NAME…")
+    parser.add_argument("--only", metavar="NAME", help="run systems called NAME… only")
     parser.add_argument("--scale", type=float, default=1.0, help="how many of the streams (default 1: all)")
     data = os.environ.get("OVERLOOP_BENCH_DATA")
     parser.add_argument(

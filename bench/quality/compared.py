@@ -33,8 +33,8 @@ def equal_section(results: Sequence[Result], pictures: Path) -> str:
         return None if choice is None else table.delay(kind, choice.label)
 
     def cell(family: str, kind: str, system: str) -> str:
-        choice = by_system[system].get(family)
-        return tables.delay(delay(family, kind, system)) + ("" if choice is None or choice.kept else " *")
+        choice, found = by_system[system].get(family), delay(family, kind, system)
+        return tables.delay(found) + ("" if found is None or choice is None or choice.kept else " *")
 
     rows = [
         [kind, tables.delay(main.delay(kind, MAIN)), *(cell(family, kind, system) for system in by_system)]
@@ -62,7 +62,7 @@ def _settled(choice: Choice, nulls: Table) -> list[str]:
     grid = choice.grid
     here = tables.per_week(nulls.false(choice.family, choice.label))
     calibrated = f"{choice.rate:.2f}" + ("" if choice.kept else " *")
-    value = f"{grid.values[choice.place]:.6g}"
+    value = f"{grid.values[choice.place]:.10g}"
     return [choice.family, choice.system, grid.parameter, value, f"{choice.target:.2f}", calibrated, here]
 
 
@@ -126,17 +126,16 @@ def apart_section(results: Sequence[Result], _: Path) -> str:
         for g in changes.groups
         if any((g, name) in changes.cells for name in PACKAGES)
     ]
+    delays = tables.markdown(["change", "streams", *names], found)
     return f"""## Libraries in environments of their own
 
 Evidently and NannyML at their defaults once a day on the day's rows; Frouros' incremental Kolmogorov-Smirnov test
 (window 100, 0.01) on each value; alibi-detect's online Cramér-von Mises detector (windows of 20 and 80) told to expect
 one false alarm a week. On few streams, since they take seconds each. Pages a week where nothing changes:
 
-{tables.markdown(["family", "stream-weeks", *names], rows)}
-
-Values until a change is found:
-
-{tables.markdown(["change", "streams", *names], found)}"""
+{tables.markdown(["family", "stream-weeks", *names], rows)}""" + (
+        f"\n\nValues until a change is found:\n\n{delays}" if found else ""
+    )
 
 
 def _weeks(table: Table, group: str) -> str:

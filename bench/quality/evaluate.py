@@ -24,7 +24,8 @@ Watch = Callable[[str, Iterable[tuple[Job, Found]], Sequence[Job]], Iterable[tup
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to be run: of `parts` the rows that are not there, on `processes`. Those of systems whose name begins
-    with `again` are made anew, those of systems whose name begins with `without` are not made."""
+    with `again` are made anew, those of systems whose name begins with `without` are not made, and with `just` only
+    those of systems whose name begins so."""
 
     size: Size
     data: Path | None
@@ -32,9 +33,12 @@ class Wish:
     parts: Sequence[str] = PARTS
     again: str | None = None
     without: str | None = None
+    just: str | None = None
 
     def jobs(self, part: str) -> Sequence[Job]:
         todo = jobs(part, self.size, self.data)
+        if self.just is not None:
+            todo = only(todo, self.just)
         return todo if self.without is None else only(todo, self.without, others=True)
 
     def anew(self, result: Result) -> bool:

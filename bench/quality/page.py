@@ -304,13 +304,16 @@ seed alone.
 
 ## Run it, and add to it
 
-- `make bench-quality` runs everything and writes this page; rows are kept in `build/quality`, a file a part, so that it
-  can be interrupted. `--scale 0.1` runs a tenth of the streams. `--parts null --again overloop` makes the rows of one
-  system anew. `--data PATH` (or `$OVERLOOP_BENCH_DATA`) is a folder with `electricity.csv.gz` and `nab/`.
-- `python -m bench.quality.environments` makes the environments of the libraries.
+- `make bench-quality` makes the rows that are missing and writes this page; they are kept in `build/quality`, a file a
+  part, so that it can be interrupted. `--again overloop` makes the rows of the product anew beside those of the others,
+  `--only overloop` and `--without overloop` make one or the other alone; `--parts null,change` is for some parts, and `--parts ''` only writes
+  the page. `--scale 0.1` runs a tenth of the streams. `--data PATH` (or `$OVERLOOP_BENCH_DATA`) is a folder with
+  `electricity.csv.gz` and `nab/`. The product's own rows take about an hour on two cores.
+- `python -m bench.quality.environments` makes the environments of the libraries, below `build/environments`.
 - `python -m bench.quality --short` takes a few minutes, has fixed seeds, and fails when the budget does not hold.
 - `python -m bench.quality --streams PATH --json OUT` runs your own streams: a folder each, with `events.ndjson` (the
   native event schema, in time order) and `truth.json`: `{{"reference_until": T, "null": true}}` or
-  `{{"reference_until": T, "changes": [T1], "horizon": "1d"}}`.
+  `{{"reference_until": T, "changes": [T1], "horizon": "1d"}}`. Lines that the daemon would refuse are left out and
+  named; a stream that is none is named by file and line, and left out (exit code 1).
 - A stream is one class with `name`, `truth` and `batches()` (`bench/quality/stream.py`); a system is one with `name`
   and `start()` (`bench/quality/systems/base.py`)."""

@@ -174,7 +174,7 @@ def test_competitors_run_without_the_product_whose_rows_are_made_beside_them_and
     others, own = only(everything, "overloop", others=True), only(everything, "overloop")
     run_parts(tmp_path, Wish(Size(), None, 1, ["fault"], without="overloop"), watch)
     for again in (None, "overloop"):
-        got = run_parts(tmp_path, Wish(Size(), None, 1, ["fault"], again=again), watch)
+        got = run_parts(tmp_path, Wish(Size(), None, 1, ["fault"], again=again, just="overloop"), watch)
         assert sorted(f"{r.stream} {r.system}" for r in got) == sorted(names(everything))
     assert asked == [names(others), names(own), names(own)]
     assert len({r.extra["detector"] for r in got if r.system == "overloop"}) == 1
