@@ -10,12 +10,12 @@ from starlette.routing import Route
 
 import monitor
 from monitor.web import acting, openapi, pages, problems, signin
-from monitor.web.api import access, audit, incidents, machines, models, oversight, references
+from monitor.web.api import access, audit, incidents, machines, models, oversight, receivers, references
 from monitor.web.doors import RAW, Doors
 from monitor.web.front import Front
 
 STATIC = Path(__file__).parent / "static"
-FOR_PROGRAMS = (incidents, oversight, models, references, access, audit, machines, openapi)
+FOR_PROGRAMS = (incidents, oversight, receivers, models, references, access, audit, machines, openapi)
 FOR_PEOPLE = (pages, acting, signin)
 
 
