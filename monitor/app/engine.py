@@ -127,6 +127,15 @@ class Engine:
     def _group(self, target: str, incident: Incident) -> Group | None:
         return group_of(target, incident, self.policy, self.labels(incident), self.clock.now())
 
+    def _broke(self, name: str, problem: str) -> None:
+        self.desk.receiver_failing(name, problem)
+        log.error("A receiver takes no messages.", action="receiver_failing", receiver=name, problem=problem)
+        self._wake("desk")
+
+    def _works(self, name: str) -> None:
+        self.desk.receiver_works(name)
+        self._wake("desk")
+
     def _wake(self, *names: str) -> None:
         for name in names:
             self._wakers[name].wake()
@@ -279,6 +288,8 @@ class Engine:
             cut=self.helpers.close,
             labels=self.labels,
             grouping=self._group,
+            broke=self._broke,
+            works=self._works,
         )
         self.courier.run(self.stopping, self._sleepers["courier"])
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from monitor.cli.context import Exit, Output, fail, plain, shared, show
+from monitor.cli.context import Exit, Output, fail, plain, say, shared, show
 
 if TYPE_CHECKING:
     from monitor.delivery.address import Address
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from monitor.delivery.protocol import Outgoing, Result
 
 app = typer.Typer(help="Who is told, and whether telling them works.", no_args_is_help=True)
+
+LOOK = 0.2  # seconds between looks at what became of a test
 
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The settings; overloop.toml in the home folder if left out.")
@@ -54,7 +58,14 @@ def test_(
     ] = 30.0,
     output: Output = "table",
 ) -> None:
-    """Send a receiver a message that says it is a test. Exit code 1 unless it was accepted."""
+    """Send a receiver a message that says it is a test. Exit code 1 unless it was accepted.
+
+    It takes the way of every message, through the ledger and the daemon's courier. Where no daemon runs it is sent from
+    here.
+    """
+    if config is None and (fate := _through_daemon(context, name, seconds)) is not None:
+        _tell(name, fate, output)
+        return
     urls = _addresses(context, config)
     if name not in urls:
         known = f"There are: {', '.join(urls)}." if urls else "There are none."
@@ -65,11 +76,47 @@ def test_(
         sender = senders.usable[name]
         result = sender.send(_message(name), seconds)
     if output == "json":
-        told = {"receiver": name, "address": sender.label, "outcome": result.outcome, "reason": result.reason}
-        show([], [], "json", {**told, "problem": result.problem or None})
+        told: dict[str, Any] = {
+            "receiver": name,
+            "address": sender.label,
+            "outcome": result.outcome,
+            "reason": result.reason,
+        }
+        show([], [], "json", {**told, "problem": result.problem or None, "through": "this command"})
     else:
         typer.echo(_sentence(name, sender.label, result), err=result.outcome != "delivered")
     if result.outcome != "delivered":
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _through_daemon(context: typer.Context, name: str, seconds: float) -> dict[str, Any] | None:
+    """What became of a test that the daemon's courier sent; None where no daemon runs."""
+    from monitor.cli.http import DaemonProblem
+
+    daemon, until = shared(context).daemon(), time.monotonic() + seconds
+    path = f"/v1/receivers/{quote(name, safe='')}"
+    try:
+        test = daemon.checked(daemon.post(f"{path}/test"))
+        while test["state"] in ("pending", "sending") and time.monotonic() < until:
+            time.sleep(LOOK)
+            test = daemon.json(f"{path}/tests/{test['test']}")
+        return test
+    except DaemonProblem as problem:
+        if problem.status:
+            fail(str(problem), Exit.USAGE if problem.status == 404 else Exit.REFUSED)
+        return None
+
+
+def _tell(name: str, fate: dict[str, Any], output: str) -> None:
+    delivered = fate["state"] == "delivered"
+    if output == "json":
+        show([], [], "json", {"receiver": name, **fate, "through": "courier"})
+    elif delivered:
+        typer.echo(f'The receiver "{name}" accepted the test message from the courier; look whether it arrived.')
+    else:
+        why = fate["problem"] or "The courier has not sent it yet; look again with `overloop incident show`."
+        say(f'The receiver "{name}" did not accept the test message ({fate["state"]}). {why}', err=True)
+    if not delivered:
         raise typer.Exit(int(Exit.FAILED))
 
 

@@ -23,6 +23,7 @@ class View:
     gates: dict[str, Gate] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
     recorded: dict[str, dict[str, OnRecord]] = field(default_factory=dict)
+    failing: frozenset[str] = frozenset()  # receivers that take no messages for now
 
     def absorb(self, changes: Changes) -> None:
         """Take in what was just committed, so that the next decision need not read the ledger again."""

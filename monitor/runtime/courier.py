@@ -22,7 +22,7 @@ from monitor.core.notices.render import Links
 from monitor.delivery.protocol import Sender
 from monitor.runtime.courier_delivery import Clock, Deliverer, Labels, unlabelled
 from monitor.runtime.courier_groups import Grouping, Groups
-from monitor.runtime.courier_targets import Targets
+from monitor.runtime.courier_targets import Broke, Targets, Works
 from monitor.runtime.courier_terms import Delivery, Terms
 from monitor.store import outbox
 from monitor.store.database import Database, LedgerUnavailable
@@ -64,12 +64,14 @@ class Courier:
         cut: Callable[[], None] = lambda: None,
         labels: Labels = unlabelled,
         grouping: Grouping | None = None,
+        broke: Broke = lambda name, problem: None,
+        works: Works = lambda name: None,
     ) -> None:
         self.turns, self.waiting = 0, ""
         self._database, self._clock, self._terms = database, clock, terms or Terms()
         self._wake, self._held, self._cut = wake, held, cut
         self._holder = f"{os.getpid()}-{token_hex(8)}"  # a restarted process never takes itself for its predecessor
-        self._targets = Targets(self._terms.rate)
+        self._targets = Targets(self._terms.rate, broke, works)
         self._groups = Groups(grouping)
         self._free = threading.Semaphore(self._terms.workers)
         self._jobs: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()

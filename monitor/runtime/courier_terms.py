@@ -50,6 +50,8 @@ def settle(claimed: Claimed, result: Result, now: float, terms: Terms) -> tuple[
     the receiver. Anything else is dead once it is refused, or after `terms.give_up`.
     """
     notice, lasting = claimed.notice, claimed.notice.reason in _LASTING
+    if result.outcome == "retry" and notice.reason == "test":  # whoever asked for it waits for the answer
+        return replace(result, outcome="dead"), None
     if result.outcome == "retry":
         if not lasting and now - notice.created_at > terms.give_up:
             problem = f"It was tried for {terms.give_up / 3600:g} hours and given up. {result.problem}"

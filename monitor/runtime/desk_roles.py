@@ -25,6 +25,7 @@ Action = Literal[
     "re-arm detectors",
     "set the kind of a column",
     "retire a model",
+    "test a receiver",
 ]
 _ORDER: Final = ("viewer", "operator", "supervisor", "admin")
 NEEDED: Final[Mapping[Action, Role]] = {
@@ -44,6 +45,7 @@ NEEDED: Final[Mapping[Action, Role]] = {
     "re-arm detectors": "supervisor",
     "set the kind of a column": "supervisor",
     "retire a model": "admin",
+    "test a receiver": "operator",
 }
 
 

@@ -63,6 +63,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     region: Literal["us", "eu"] = "us"  # of PagerDuty
     public_only: bool = False
     send_resolved: bool = True
+    fallback: str | None = None  # who is called as well while it takes no messages
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

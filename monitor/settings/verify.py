@@ -28,6 +28,9 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[t
         yield ("receivers", NOTIFY), f'"{NOTIFY}" is the receiver that $OVERLOOP_NOTIFY makes: call this one otherwise.'
     for name, receiver in settings.receivers.items():
         yield from _receiver(name, receiver)
+        if receiver.fallback is not None and (receiver.fallback not in settings.receivers or receiver.fallback == name):
+            there = unknown("other receiver called", receiver.fallback, {*settings.receivers} - {name})
+            yield ("receivers", name, "fallback"), f"receivers.{name}.fallback: {there}"
     for name in settings.digest.receivers:
         if name not in settings.receivers and name != NOTIFY:
             yield ("digest", "receivers"), "digest.receivers: " + unknown("receiver called", name, settings.receivers)

@@ -190,6 +190,13 @@ def called(connection: Connection, targets: Sequence[str]) -> list[tuple[str, In
     return [(row["target"], rows.incident_from(row)) for row in found]
 
 
+def fate(connection: Connection, incident: str, target: str) -> dict[str, Any] | None:
+    """What became of the last message about an incident to a target: state, attempts, problem. None: there is none."""
+    wanted = select(notices).where(notices.c.incident == incident, notices.c.target == target)
+    row = connection.execute(wanted.order_by(notices.c.created_at.desc(), notices.c.key).limit(1)).mappings().first()
+    return None if row is None else {"state": row["state"], "attempts": row["attempt"], "problem": row["problem"]}
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """How many notices there are by state; states without any are left out."""
     grouped = select(notices.c.state, func.count()).group_by(notices.c.state)

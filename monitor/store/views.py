@@ -10,6 +10,7 @@ from sqlalchemy import Connection, or_, select
 from monitor.core.notices.model import OnRecord
 from monitor.core.view import View
 from monitor.store import rows
+from monitor.store.receivers import failing_receivers
 from monitor.store.tables import gates, incidents, notices, partitions, rule_states, silences
 
 _REMEMBERED: Final = 24 * 3600.0  # seconds for which a closed incident still matters
@@ -28,6 +29,7 @@ def load_view(connection: Connection, partition: int, at: float, owns: Callable[
     view.gates = {row["scope"]: rows.gate_from(row) for row in connection.execute(select(gates)).mappings()}
     in_time = select(silences).where(silences.c.ends_at > at).order_by(silences.c.starts_at, silences.c.id)
     view.silences = tuple(rows.silence_from(row) for row in connection.execute(in_time).mappings())
+    view.failing = frozenset(failing_receivers(connection))
     recorded = connection.execute(
         select(notices.c.incident, notices.c.key, notices.c.created_at, notices.c.state)
         .join(incidents, incidents.c.id == notices.c.incident)

@@ -12,12 +12,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import monitor
 from monitor.web import acting, openapi, pages, problems, signin
-from monitor.web.api import access, audit, incidents, machines, models, oversight, references
+from monitor.web.api import (
+    access,
+    alertmanager,
+    audit,
+    incidents,
+    machines,
+    models,
+    oversight,
+    prometheus,
+    receivers,
+    references,
+)
 from monitor.web.doors import RAW, Doors
 from monitor.web.front import Front
 
 STATIC = Path(__file__).parent / "static"
-FOR_PROGRAMS = (incidents, oversight, models, references, access, audit, machines, openapi)
+FOR_PROGRAMS = (incidents, oversight, receivers, models, references, access, audit, machines, openapi)
+FOR_OTHER_TOOLS = (alertmanager, prometheus)  # whose interfaces others have defined
 FOR_PEOPLE = (pages, acting, signin)
 
 
@@ -47,7 +59,7 @@ def create_app(front: Front, allowed: set[str]) -> FastAPI:
     intake = {"/v1/events": front.intake.events, "/v1/truth": front.intake.truth}
     app.straight = {path: Doors(intake[path], allowed, front.counts.answered) for path in RAW}
     app.router.routes += [Route(path, intake[path]) for path in sorted(RAW)]
-    for part in (*FOR_PROGRAMS, *FOR_PEOPLE):
+    for part in (*FOR_PROGRAMS, *FOR_OTHER_TOOLS, *FOR_PEOPLE):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Doors, allowed=allowed, count=front.counts.answered)

@@ -18,7 +18,7 @@ from monitor.spool.errors import SpoolError
 from monitor.store.errors import LedgerUnavailable, Unknown
 from monitor.web.render import page
 
-_FOR_PROGRAMS: Final = ("/v1/", "/-/", "/metrics", "/openapi.json", "/static/")
+_FOR_PROGRAMS: Final = ("/v1/", "/api/", "/-/", "/metrics", "/openapi.json", "/static/")
 _NOTE: Final = 50_000  # bytes of a form that are looked through for what somebody typed
 _PLAIN: Final = re.compile(r"/[A-Za-z0-9/._-]*")  # a path that can be typed in a shell as it is
 _TITLES: Final = {  # for people

@@ -149,6 +149,24 @@ class Silences(_Shape):
     silences: list[Silence]
 
 
+class Receiver(_Shape):
+    name: str
+    type: Literal["apprise", "pagerduty", "alertmanager", "webhook"]
+    failing_since: Time | None
+
+
+class Receivers(_Shape):
+    receivers: list[Receiver]
+
+
+class ReceiverTest(_Shape):
+    receiver: str
+    test: str
+    state: Literal["pending", "sending", "delivered", "retry", "dead", "unknown", "cancelled"]
+    attempts: int
+    problem: str | None
+
+
 class Deploy(_Shape):
     version: str
     at: Time

@@ -51,7 +51,13 @@ def test_a_receiver_from_the_file_is_tested_by_its_name(overloop, target, tmp_pa
     assert result.exit_code == 0
     told = json.loads(result.stdout)
     assert told.pop("address").startswith(f"json://127.0.0.1:{target.port} (")
-    assert told == {"receiver": "oncall", "outcome": "delivered", "reason": None, "problem": None}
+    assert told == {
+        "receiver": "oncall",
+        "outcome": "delivered",
+        "reason": None,
+        "problem": None,
+        "through": "this command",
+    }
 
 
 def test_a_name_that_is_not_there_is_told_with_those_that_are(overloop):

@@ -19,6 +19,12 @@ EVENT = b'{"id":"role","model":"shop-eu","inputs":{"amount":1}}'
 TRUTH = b'{"id":"role","model":"shop-eu","truth":{"label":"yes"}}'
 REASON = {"reason": "as agreed"}
 MATCHER = {"name": "model", "value": "shop-eu"}
+SILENCE = {
+    "matchers": [MATCHER],
+    "startsAt": "2026-11-24T08:00:00Z",
+    "endsAt": "2026-11-24T09:00:00Z",
+    "comment": "x",
+}
 # method, path, who may, and what they send; ID stands for an incident that does not latch
 ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("GET", "/v1/incidents", EVERYBODY, None),
@@ -38,6 +44,18 @@ ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("GET", "/v1/silences", EVERYBODY, None),
     ("POST", "/v1/silences", OPERATORS, {"matchers": [MATCHER], "for_seconds": 60, **REASON}),
     ("DELETE", "/v1/silences/{id_}", OPERATORS, None),
+    ("GET", "/v1/receivers", EVERYBODY, None),
+    ("POST", "/v1/receivers/{name}/test", OPERATORS, None),
+    ("GET", "/v1/receivers/{name}/tests/{id_}", EVERYBODY, None),
+    ("GET", "/api/v2/alerts", EVERYBODY, None),
+    ("GET", "/api/v2/silences", EVERYBODY, None),
+    ("POST", "/api/v2/silences", OPERATORS, SILENCE),
+    ("GET", "/api/v2/silence/{id_}", EVERYBODY, None),
+    ("DELETE", "/api/v2/silence/{id_}", OPERATORS, None),
+    ("GET", "/api/v2/status", EVERYBODY, None),
+    ("GET", "/api/v2/receivers", EVERYBODY, None),
+    ("GET", "/api/v1/rules", EVERYBODY, None),
+    ("GET", "/api/v1/alerts", EVERYBODY, None),
     ("GET", "/v1/models", EVERYBODY, None),
     ("GET", "/v1/models/{model}", EVERYBODY, None),
     ("POST", "/v1/models/{model}/retire", ADMIN, REASON),
@@ -125,7 +143,7 @@ def test_the_scheme_is_written_in_any_case(site: Site) -> None:
 
 def test_every_route_of_the_application_has_a_line_here(site: Site) -> None:
     known = {(method, path) for method, path, _, _ in ROUTES} | OPEN | WAITS
-    routers = [part.router for part in (*app.FOR_PROGRAMS, *app.FOR_PEOPLE)]
+    routers = [part.router for part in (*app.FOR_PROGRAMS, *app.FOR_OTHER_TOOLS, *app.FOR_PEOPLE)]
     found = {(method, route.path_format) for router in routers for route in router.routes for method in route.methods}
     assert found | {("POST", path) for path in RAW} == known
     others = [route for route in site.app.routes if not hasattr(route, "original_router")]

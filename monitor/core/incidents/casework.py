@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +13,7 @@ from monitor.core.incidents.machine import Facts, Outcome, Trigger, step
 from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.heard import told
 from monitor.core.notices.holds import Around, standing
-from monitor.core.notices.model import OnRecord, Policy
+from monitor.core.notices.model import OnRecord, Policy, as_of
 from monitor.core.notices.plan import NOTHING, owed
 from monitor.core.notices.routes import escalating
 from monitor.core.notices.untold import why_untold
@@ -45,7 +45,7 @@ class Casework:
     """
 
     def __init__(self, view: View, policy: Policy, book: Book, at: float) -> None:
-        self.view, self.policy, self.book, self.at = view, policy, book, at
+        self.view, self.policy, self.book, self.at = view, as_of(policy, view.failing), book, at
         self.changes = Changes()
         self._tracked: dict[tuple[str, str, bool], dict[str, RuleState]] | None = None
         self._episodes: dict[Episode, Incident] | None = None
@@ -115,6 +115,12 @@ class Casework:
     def plan(self, incident: Incident) -> None:
         """Look at what an unchanged incident calls for."""
         self._planned.setdefault(incident.id)
+
+    def now_failing(self, names: Collection[str]) -> None:
+        """Other receivers fail than the view says: look at everybody who may have to be called because of it."""
+        self.policy = as_of(self.policy, frozenset(names))
+        for incident in self.view.incidents.values():
+            self.plan(incident)
 
     def record(self, kind: str, actor: str, body: dict[str, Any]) -> None:
         self.changes.entries.append(Entry(kind, actor, body))

@@ -10,7 +10,8 @@ from monitor.core.incidents.casework import Casework
 from monitor.core.incidents.machine import SETTLE, UNSEEN_AFTER, Facts
 from monitor.core.incidents.model import Incident, RuleState
 from monitor.core.notices.holds import Around, standing
-from monitor.core.notices.model import Policy
+from monitor.core.notices.keys import OWN_PACK
+from monitor.core.notices.model import Policy, as_of
 from monitor.core.notices.plan import NOTHING, owed
 from monitor.core.rules.model import Absent, Book, Detect
 from monitor.core.view import View
@@ -32,7 +33,7 @@ def sweep(view: View, book: Book, policy: Policy, at: float) -> Changes:
 
 def next_due(view: View, book: Book, policy: Policy, at: float) -> float | None:
     """When `sweep` will next have something to do if nothing else happens; never before `at`."""
-    around = standing(view.incidents.values(), book, policy)
+    around, policy = standing(view.incidents.values(), book, policy), as_of(policy, view.failing)
     found = [
         due for incident in view.incidents.values() for due in _deadlines(view, book, policy, incident, at, around)
     ]
@@ -42,6 +43,8 @@ def next_due(view: View, book: Book, policy: Policy, at: float) -> float | None:
 def why_unwatched(work: Casework, rule: str, model: str) -> str | None:
     """Why a rule no longer watches a model, as a sentence; None while it does."""
     found = work.rule(rule, model)
+    if rule.startswith(f"{OWN_PACK}/"):
+        return None  # about the daemon itself: no book has it
     if found is None:
         return f"The rule {rule} is not in the rule book any more."
     pack, known = found

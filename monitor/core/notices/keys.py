@@ -11,6 +11,14 @@ PAGES: Final = frozenset({"opened", "again", "worsened", "expired", "reopened", 
 # What became of it: of use only to somebody who was called.
 NEWS: Final = frozenset({"acknowledged", "recovered", "closed"})
 
+OWN_PACK: Final = "overloop"  # of incidents about the daemon itself
+RECEIVER_FAILING: Final = "ReceiverFailing"
+
+
+def receiver_subject(name: str) -> str:
+    """What an incident about a receiver names where others name a model."""
+    return f"receiver:{name}"
+
 
 def notice_key(incident: str, reason: str, occurrence: int, repeat: int, target: str) -> str:
     return f"{incident}/{reason}/{occurrence}/{repeat}/{target}"

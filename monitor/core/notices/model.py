@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
@@ -71,6 +71,7 @@ class Receiver:
     name: str
     kind: str = "apprise"
     send_resolved: bool = True
+    fallback: str | None = None  # who is called instead while it takes no messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +130,9 @@ class Policy:
     maintenance: tuple[Maintenance, ...] = ()
     escalations: Mapping[str, Escalation] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    failing: frozenset[str] = frozenset()  # receivers that take no messages for now: no setting, but as of a view
+
+
+def as_of(policy: Policy, failing: frozenset[str]) -> Policy:
+    """The policy while these receivers fail."""
+    return policy if policy.failing == failing else replace(policy, failing=failing)

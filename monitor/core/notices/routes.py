@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
 from monitor.core.incidents.matching import fit
 from monitor.core.incidents.model import Incident
 from monitor.core.notices.escalation import restored, snapshot
+from monitor.core.notices.keys import OWN_PACK, RECEIVER_FAILING, receiver_subject
 from monitor.core.notices.model import Policy, Receiver, Route
 from monitor.core.rules.model import rank
 
@@ -42,13 +43,37 @@ def listeners(incident: Incident, policy: Policy, labels: Mapping[str, str], at:
     The first route that matches is the last unless it says `continue`. Without routes every receiver is told. Whoever
     is on call at `at` stands for a schedule. Of one receiver there may be several: one for each step that names it.
     """
-    if not policy.routes:
-        return tuple(_listener(policy, receiver, _ALL) for receiver in policy.receivers)
     found: dict[tuple[str, int], Listener] = {}
+    for listener in _called(incident, policy, labels, at):
+        for each in (listener, *_instead(listener, policy)):
+            found.setdefault((each.receiver.name, each.stage), each)
+    called = tuple(found.values())
+    return called if incident.pack != OWN_PACK else _by_others(called, incident, policy)
+
+
+def _called(incident: Incident, policy: Policy, labels: Mapping[str, str], at: float) -> Iterator[Listener]:
+    if not policy.routes:
+        yield from (_listener(policy, receiver, _ALL) for receiver in policy.receivers)
     for route in matching(incident, policy, labels):
-        for listener in _of(route, incident, policy, at):
-            found.setdefault((listener.receiver.name, listener.stage), listener)
-    return tuple(found.values())
+        yield from _of(route, incident, policy, at)
+
+
+def _instead(listener: Listener, policy: Policy) -> Iterator[Listener]:
+    """Who is called as well while a receiver fails, on the same terms: its fallback, or that one's."""
+    known = {receiver.name: receiver for receiver in policy.receivers}
+    passed, receiver = {listener.receiver.name}, listener.receiver
+    while receiver.name in policy.failing and receiver.fallback in known and receiver.fallback not in passed:
+        receiver = known[receiver.fallback]
+        passed.add(receiver.name)
+        yield replace(listener, receiver=receiver)
+
+
+def _by_others(called: tuple[Listener, ...], incident: Incident, policy: Policy) -> tuple[Listener, ...]:
+    """That a receiver fails is told by others: by those of the routes, or if they fail too by every one that works."""
+    others = tuple(each for each in called if receiver_subject(each.receiver.name) != incident.model)
+    if incident.rule != RECEIVER_FAILING or any(each.receiver.name not in policy.failing for each in others):
+        return others
+    return tuple(_listener(policy, each, _ALL) for each in policy.receivers if each.name not in policy.failing)
 
 
 def owners_receivers(incident: Incident, policy: Policy, labels: Mapping[str, str], at: float) -> tuple[Receiver, ...]:
@@ -98,9 +123,12 @@ def _of(route: Route, incident: Incident, policy: Policy, at: float) -> Iterator
     kept = None if incident.escalation is None else restored(incident.escalation)
     if kept is None or kept.name != route.escalation:  # opened before the route escalated
         kept = policy.escalations.get(route.escalation)
-    for stage, after, step in kept.stages() if kept is not None else ():
-        for receiver in _resolved(policy, step.receivers, at):
-            yield _listener(policy, receiver, route, stage, after)
+    stages = [] if kept is None else [(*each, _resolved(policy, each[2].receivers, at)) for each in kept.stages()]
+    working = (after for _, after, _, called in stages if any(each.name not in policy.failing for each in called))
+    sooner = next(working, 0.0)  # steps that reach nobody are not waited for
+    for stage, after, _, called in stages:
+        for receiver in called:
+            yield _listener(policy, receiver, route, stage, max(0.0, after - sooner))
 
 
 def _steps(incident: Incident, policy: Policy, route: Route) -> Iterable[tuple[str, ...]]:
