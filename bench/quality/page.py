@@ -306,9 +306,10 @@ seed alone.
 
 - `make bench-quality` makes the rows that are missing and writes this page; they are kept in `build/quality`, a file a
   part, so that it can be interrupted. `--again overloop` makes the rows of the product anew beside those of the others,
-  `--only overloop` and `--without overloop` make one or the other alone; `--parts null,change` is for some parts, and `--parts ''` only writes
-  the page. `--scale 0.1` runs a tenth of the streams. `--data PATH` (or `$OVERLOOP_BENCH_DATA`) is a folder with
-  `electricity.csv.gz` and `nab/`. The product's own rows take about an hour on two cores.
+  `--only overloop` and `--without overloop` make one or the other alone; `--parts null,change` is for some parts, and
+  `--parts ''` only writes the page. `--scale 0.1` runs a tenth of the streams. `--data PATH` (or
+  `$OVERLOOP_BENCH_DATA`) is a folder with `electricity.csv.gz` and `nab/`. The product's own rows take about an hour on
+  two cores.
 - `python -m bench.quality.environments` makes the environments of the libraries, below `build/environments`.
 - `python -m bench.quality --short` takes a few minutes, has fixed seeds, and fails when the budget does not hold.
 - `python -m bench.quality --streams PATH --json OUT` runs your own streams: a folder each, with `events.ndjson` (the
