@@ -88,7 +88,7 @@ def _opening(notice: Notice, incident: Incident) -> str:
     sentences = {
         "opened": f"A person is needed: an incident of severity {incident.severity} is open.",
         "again": f"It had gone away and came back at {since}. It is open for the {_nth(incident.occurrence)} time.",
-        "worsened": f"It became worse, or changed further, after people had looked, at {_moment(incident.worsened_at)}.",
+        "worsened": f"It became worse or changed further, at {_moment(incident.worsened_at)}, after people had looked.",
         "repeat": f"It has been open since {since} and nobody has acknowledged it.",
         "expired": f"Nobody has had it in hand since {since}: the acknowledgement ran out or was given back.",
         "escalated": f"It has been open since {since} and nobody has acted on it.",
