@@ -103,7 +103,8 @@ class Sketch:
 
     def _fits(self, found: Ints) -> bool:
         """Whether no segment can have more than LIMIT buckets at any row, even if none of them left the window."""
-        new = np.unique(found[~self._known(found)])
+        distinct = np.unique(found)
+        new = distinct[~self._known(distinct)]
         if len(new) == 0:
             return True
         edges = np.unique(new >> KEY_BITS) << KEY_BITS
@@ -120,7 +121,9 @@ class Sketch:
 
     def _put(self, found: Ints, clock: Floats) -> None:
         kept, column = self.panes.place(clock)
-        found = found[kept]
+        width = self.panes.columns
+        cells, counts = np.unique(found[kept] * width + column, return_counts=True)  # far fewer than rows
+        found, column = cells // width, cells % width
         new = np.unique(found[~self._known(found)])
         if len(new):
             fresh = np.arange(self.panes.rows, self.panes.rows + len(new), dtype=np.int32)
@@ -128,7 +131,7 @@ class Sketch:
             self.keys, self.slots = np.insert(self.keys, where, new), np.insert(self.slots, where, fresh)
             self.panes.room(self.panes.rows + len(new))
         slot = self.slots[np.searchsorted(self.keys, found)].astype(np.int64)
-        np.add.at(self.panes.flat("counts"), slot * self.panes.columns + column, np.ones(len(slot), dtype=np.uint32))
+        self.panes.flat("counts")[slot * width + column] += counts.astype(np.uint32)  # no cell twice
 
     def _trim(self) -> None:
         """Forget buckets that left the window, then merge the lowest ones of segments that have too many."""
