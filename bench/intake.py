@@ -17,12 +17,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import generate_latest
+
 from bench.events import lines as make_lines
-from bench.intake_front import Site, alone
+from bench.intake_front import Site, alone, working
 from bench.intake_load import Load, run
+from monitor.cli.http import Daemon
+from monitor.telemetry.registry import Registry
 
 Row = dict[str, Any]
 BYTES = 599  # of an event, about
+CPU = "events/CPU-s of the front"
 A_POST = 1_000
 CONNECTIONS = 64
 POOL = 20_000  # different events; their ids differ each time they are sent
@@ -47,9 +52,7 @@ def large_posts(runs: int = 5, events: int = 300_000) -> list[Row]:
     loads = [_measured(lines, connections=4, a_post=A_POST, posts=events // A_POST) for _ in range(runs)]
     return [
         _row("intake_posts_of_1000", "events/s", 250_000, [load.accepted / load.seconds for load, _ in loads]),
-        _row(
-            "intake_posts_of_1000_by_cpu", "events/CPU-s of the front", 250_000, [a.accepted / cpu for a, cpu in loads]
-        ),
+        _row("intake_posts_of_1000_by_cpu", CPU, 250_000, [a.accepted / cpu for a, cpu in loads]),
     ]
 
 
@@ -62,9 +65,7 @@ def single_events(runs: int = 5, events: int = 40_000) -> list[Row]:
         loads.append(_measured(lines, connections=CONNECTIONS, a_post=1, posts=events))
     return [
         _row("intake_single_events", "events/s", 12_000, [load.accepted / load.seconds for load, _ in loads]),
-        _row(
-            "intake_single_events_by_cpu", "events/CPU-s of the front", 12_000, [a.accepted / cpu for a, cpu in loads]
-        ),
+        _row("intake_single_events_by_cpu", CPU, 12_000, [a.accepted / cpu for a, cpu in loads]),
         _row(
             "intake_single_events_p99",
             "ms",
@@ -72,6 +73,45 @@ def single_events(runs: int = 5, events: int = 40_000) -> list[Row]:
             [load.latencies[len(load.latencies) * 99 // 100] for load, _ in loads],
         ),
         _row("fsync_p50", "ms", 0.13, syncs),
+    ]
+
+
+def single_events_beside_engine(runs: int = 5, events: int = 20_000, before: int = 400_000) -> list[Row]:
+    """The same while the engine works off events that were posted just before."""
+    lines = events_of(POOL)
+    loads = []
+    for _ in range(runs):
+        with working() as site:
+            with site.engine_stopped():
+                _load(site, lines, connections=4, a_post=A_POST, posts=before // A_POST)
+            used = site.cpu()
+            loads.append(
+                (_load(site, _renamed(lines), connections=CONNECTIONS, a_post=1, posts=events), site.cpu() - used)
+            )
+            waiting = Daemon(f"http://127.0.0.1:{site.port}", site.home).get("/v1/accounting")["waiting"]
+            assert waiting > 0, "The engine was done before the load was, so it did not work beside it all the time."
+    return [
+        _row(
+            "intake_single_events_engine_busy", "events/s", 8_000, [load.accepted / load.seconds for load, _ in loads]
+        ),
+        _row("intake_single_events_engine_busy_by_cpu", CPU, 8_000, [load.accepted / cpu for load, cpu in loads]),
+    ]
+
+
+def scrape(runs: int = 5, series: int = 10_000) -> list[Row]:
+    """Milliseconds of a thread that writing all series takes when every one of them has moved, and the library's."""
+    registry = Registry()
+    counters = [registry.counter(f"bench_{number}", "Counts.", ["model"]) for number in range(10)]
+    children = [counter.labels(f"model-{number}") for counter in counters for number in range(series // 10)]
+    ours, library = [], []
+    for _ in range(runs + 1):
+        for child in children:
+            child.inc(1.5)
+        ours.append(_thread_ms(registry.exposition))
+        library.append(_thread_ms(lambda: generate_latest(registry.collectors)))
+    return [
+        _row("scrape_10000_series", "ms", 10, ours[1:]),  # the first makes what the others keep
+        _row("scrape_10000_series_prometheus_client", "ms", 10, library[1:]),
     ]
 
 
@@ -84,9 +124,7 @@ def new_connections(runs: int = 1, rate: int = 2_000, seconds: float = 60.0) -> 
         assert load.late < 1.0, f"The generator fell {load.late:.1f} s behind, so this says nothing of the front."
     return [
         _row("intake_new_connections", "events/s", rate, [load.accepted / load.seconds for load, _ in loads]),
-        _row(
-            "intake_new_connections_by_cpu", "events/CPU-s of the front", rate, [a.accepted / cpu for a, cpu in loads]
-        ),
+        _row("intake_new_connections_by_cpu", CPU, rate, [a.accepted / cpu for a, cpu in loads]),
         _row(
             "intake_new_connections_p99",
             "ms",
@@ -136,6 +174,17 @@ def fsync_p50(times: int = 200) -> float:
     return statistics.median(taken)
 
 
+def _renamed(lines: list[bytes]) -> list[bytes]:
+    """The same events with other ids."""
+    return [line.replace(b'"id": "bench-', b'"id": "bench-again-') for line in lines]
+
+
+def _thread_ms(write: Callable[[], object]) -> float:
+    began = time.thread_time()
+    write()
+    return 1e3 * (time.thread_time() - began)
+
+
 def _measured(lines: list[bytes], **how: Any) -> tuple[Load, float]:
     """A load on a front of its own, and the processor time that the front took for it."""
     with alone() as site:
@@ -166,6 +215,8 @@ def _row(name: str, unit: str, target: float, runs: Iterable[float]) -> Row:
 FIGURES: dict[str, Callable[[int], list[Row]]] = {
     "large": large_posts,
     "single": single_events,
+    "busy": single_events_beside_engine,
+    "scrape": scrape,
     "connections": new_connections,
     "disk": disk,
 }

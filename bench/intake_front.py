@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.cli.http import Daemon
+
+PACK = Path(__file__).parent / "pack"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -25,6 +28,16 @@ class Site:
     token: str
     pid: int
     home: Path
+    engine: int = 0  # its process, if there is one
+
+    @contextmanager
+    def engine_stopped(self) -> Iterator[None]:
+        """So that what is posted meanwhile waits for it."""
+        os.kill(self.engine, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.engine, signal.SIGCONT)
 
     def cpu(self) -> float:
         """Seconds of processor time that it has used so far, all threads."""
@@ -49,6 +62,29 @@ def alone() -> Iterator[Site]:
                 yield Site(port, (Path(folder) / "token").read_text().strip(), process.pid, Path(folder))
             finally:
                 process.terminate()
+
+
+@contextmanager
+def working() -> Iterator[Site]:
+    """A whole daemon on a fresh home, with the rules of `bench/pack`: what is posted is observed beside the front."""
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        command = [sys.executable, "-m", "monitor.cli", "run", "--home", folder, "--listen", f"127.0.0.1:{port}"]
+        daemon = Daemon(f"http://127.0.0.1:{port}", Path(folder))
+        with subprocess.Popen([*command, "--rules", str(PACK)], stderr=subprocess.DEVNULL) as process:
+            try:
+                daemon.wait_ready(60.0, process)
+                front, engine = (_child(process.pid, role) for role in (b"front", b"engine"))
+                yield Site(port, (Path(folder) / "token").read_text().strip(), front, Path(folder), engine)
+            finally:
+                process.terminate()
+
+
+def _child(parent: int, role: bytes) -> int:
+    """The daemon's process of that role."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return next(int(pid) for pid in children if role in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
 
 
 def main() -> None:
