@@ -77,8 +77,9 @@ def _run(role: str, instructions: dict[str, Any], line: Line, go: threading.Even
 
 def _prepared(settings: Settings, line: Line) -> bool:
     """Prepare the home, or tell the parent why that cannot be."""
+    from monitor.app.errors import StartError
     from monitor.app.home import Home
-    from monitor.app.prepare import StartError, prepare
+    from monitor.app.prepare import prepare
 
     try:
         prepare(Home(settings.home), settings)
