@@ -92,7 +92,8 @@ class _Replay:
 
     def run(self) -> Restored:
         began, result = time.monotonic(), self.result
-        since = self._load()
+        with self.snapshots.listed():
+            since = self._load()
         while True:
             with self.database.read() as connection:
                 steps = [s for s in steps_after(connection, self.partition, since, CHUNK) if s.seq <= self.taken.seq]
