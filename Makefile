@@ -1,6 +1,6 @@
 # The commands of the project. Everything needed is set up on first use, into .venv and nowhere else. PYTHON=... names the
 # interpreter to do it with.
-.PHONY: help setup run test bench bench-quality lint lock clean
+.PHONY: help setup run test bench bench-speed bench-quality lint lock clean
 
 inside := .venv/bin
 ARGS ?=
@@ -11,7 +11,7 @@ help:
 	@echo 'make setup    the set-up alone'
 	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: an hour; ARGS=--short takes minutes'
 	@echo 'make lint     ruff, mypy and the import contracts'
-	@echo 'make bench    events per second, beside a plain River loop'
+	@echo 'make bench-speed  what it takes and costs, beside a plain River loop: an hour; ARGS=--short takes a minute'
 	@echo 'make lock     renews uv.lock and requirements.lock after a change of dependencies'
 
 setup: .venv/.set-up
@@ -30,7 +30,9 @@ else
 	@$(inside)/python -m pytest $(ARGS)
 endif
 
-bench: setup
+bench: bench-speed
+
+bench-speed: setup
 	@$(inside)/python -m bench.speed $(ARGS)
 
 bench-quality: setup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 
+WORDS = "sent from the form that everybody uses, with nothing else to say today"  # makes it 599 bytes, about
 NUMBERS = tuple(f"x{i}" for i in range(10))
 
 
@@ -18,7 +19,10 @@ def _line(number: int, draw: random.Random, shifted: bool) -> bytes:
     inputs: dict[str, object] = {name: round(draw.gauss(0.0, 1.0), 6) for name in NUMBERS}
     inputs["x3"] = round(draw.gauss(3.0 if shifted else 0.0, 1.0), 6)
     inputs |= {"channel": draw.choice(("web", "app", "branch")), "country": draw.choice(("de", "fr", "it", "es"))}
-    inputs |= {"segment": draw.choice("abcd"), "text": f"order number {draw.randrange(10**9):09d} of a customer"}
+    inputs |= {
+        "segment": draw.choice("abcd"),
+        "text": f"order number {draw.randrange(10**9):09d} of a customer, {WORDS}",
+    }
     score = min(max(draw.gauss(0.7, 0.15), 0.0), 1.0)
     event = {
         "id": f"bench-{number:012d}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import urllib.error
 import urllib.request
@@ -42,6 +43,7 @@ def jobs(engine: Engine) -> list[Job]:
         Job("ledger_log", engine.database.checkpoint, every=120.0),
         Job("sessions", partial(_sessions, engine), every=86_400.0),
         Job("clock", partial(_clock, engine), every=30.0),
+        Job("memory", give_back, every=60.0),
     ]
     if engine.settings.digest.receivers:
         found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))
@@ -68,6 +70,13 @@ def retain(engine: Engine, retention: Retention) -> None:
             forget_steps(tx, partition, start, covered, now - retention.seconds)
             if gone:
                 tx.audit("retention", "machine", {"partition": partition, "files": len(gone), "from": start})
+
+
+def give_back() -> None:
+    """Memory that a burst has left free goes back to the system; glibc alone keeps what lies below anything in use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _offset_after(engine: Engine, partition: int, seq: int) -> int:

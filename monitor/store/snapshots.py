@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -43,6 +43,19 @@ class Snapshots:
         """`folder` is made when needed; `report` is told in a sentence of every file that had to be left out."""
         self._folder = folder
         self._report = report
+        self._listing: dict[str, list[Path]] | None = None  # by stem, while `listed`
+
+    @contextlib.contextmanager
+    def listed(self) -> Iterator[None]:
+        """Look at the folder once for many models. Nothing may be written meanwhile."""
+        found: dict[str, list[Path]] = {}
+        for path in self._folder.glob("*.snap"):
+            found.setdefault(path.name.split(".")[0], []).append(path)
+        self._listing = found
+        try:
+            yield
+        finally:
+            self._listing = None
 
     def write(self, model: str, seq: int, state: bytes) -> Path:
         """Write one and drop what is older than the generation before it, and what a lost future left behind.
@@ -53,8 +66,9 @@ class Snapshots:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _replace(path, _frame(model, seq, state))
-            older = [other for number, other in self._generations(model) if number < seq]
-            later = [other for number, other in self._generations(model) if number > seq]
+            known = self._generations(model)
+            older = [other for number, other in known if number < seq]
+            later = [other for number, other in known if number > seq]
             for other in [*older[: len(older) - (_GENERATIONS - 1)], *later]:
                 other.unlink(missing_ok=True)
         except OSError as problem:
@@ -100,7 +114,8 @@ class Snapshots:
     def _generations(self, model: str) -> list[tuple[int, Path]]:
         """(step, file) of a model, the oldest first."""
         found = []
-        for path in self._folder.glob(f"{_stem(model)}.*.snap"):
+        stem, listing = _stem(model), self._listing
+        for path in self._folder.glob(f"{stem}.*.snap") if listing is None else listing.get(stem, []):
             number = path.name.split(".")[1]
             if number.isascii() and number.isdigit():
                 found.append((int(number), path))
