@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from monitor.app import word
-from monitor.app.home import Home
+from monitor.app.home import Home, secret_key
 from monitor.app.housekeeping import jobs
 from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import Clock
 from monitor.core.incidents.model import Incident
 from monitor.core.notices.groups import Group, group_of
 from monitor.core.notices.render import Links
+from monitor.core.oversight.links import link_for, seal
 from monitor.core.rules.model import Book
 from monitor.delivery.apprise_pool import HelperPool
 from monitor.delivery.apprise_sender import Senders
@@ -37,6 +38,7 @@ from monitor.spool import Spool, SpoolError, partition_of
 from monitor.store import outbox, queries
 from monitor.store.errors import LedgerUnavailable
 from monitor.store.ledger import Fenced
+from monitor.store.outbox import Claimed
 from monitor.store.snapshots import Snapshots
 from monitor.telemetry.engine import EngineMetrics
 from monitor.telemetry.share import SharedExposition
@@ -133,6 +135,14 @@ class Engine:
     def _works(self, name: str) -> None:
         self.desk.receiver_works(name)
         self._wake("desk")
+
+    def _ack_link(self, claimed: Claimed, at: float) -> str | None:
+        """A link for those receivers that are to have some."""
+        target = claimed.notice.target
+        if not any(receiver.name == target and receiver.ack_links for receiver in self.policy.receivers):
+            return None
+        link = link_for(claimed.incident.id, target, claimed.notice.key, claimed.attempt, at)
+        return f"{self.settings.url}/a/{seal(link, secret_key(self.home))}"
 
     def _wake(self, *names: str) -> None:
         for name in names:
@@ -285,6 +295,7 @@ class Engine:
             grouping=self._group,
             broke=self._broke,
             works=self._works,
+            ack=self._ack_link,
         )
         self.courier.run(self.stopping, self._sleepers["courier"])
 

@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 
 import monitor
-from monitor.web import acting, openapi, pages, problems, signin
+from monitor.web import acting, links, openapi, pages, problems, signin
 from monitor.web.api import (
     access,
     alertmanager,
@@ -18,6 +18,7 @@ from monitor.web.api import (
     machines,
     models,
     oversight,
+    pagerduty,
     prometheus,
     receivers,
     references,
@@ -27,8 +28,8 @@ from monitor.web.front import Front
 
 STATIC = Path(__file__).parent / "static"
 FOR_PROGRAMS = (incidents, oversight, receivers, models, references, access, audit, machines, openapi)
-FOR_OTHER_TOOLS = (alertmanager, prometheus)  # whose interfaces others have defined
-FOR_PEOPLE = (pages, acting, signin)
+FOR_OTHER_TOOLS = (alertmanager, pagerduty, prometheus)  # whose interfaces others have defined
+FOR_PEOPLE = (pages, acting, signin, links)
 
 
 def create_app(front: Front, allowed: set[str]) -> FastAPI:
