@@ -134,7 +134,7 @@ def _digest(engine: Engine) -> None:
 
 def _resend(engine: Engine) -> None:
     links, now = Links(engine.settings.url), engine.clock.now()
-    resend(engine.database, engine.senders.usable, engine.labels, links, now)
+    resend(engine.database, engine.senders.usable, engine.calls.labels, links, now)
 
 
 def _heartbeat(engine: Engine, address: str) -> None:
