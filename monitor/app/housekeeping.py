@@ -44,7 +44,7 @@ def jobs(engine: Engine) -> list[Job]:
     ]
     if engine.settings.digest.receivers:
         found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))
-    if any(receiver.kind == "alertmanager" for receiver in engine.policy.receivers):
+    if any(receiver.type == "alertmanager" for receiver in engine.settings.receivers.values()):
         found.append(Job("alertmanager", partial(_resend, engine), every=EVERY))
     address = heartbeat_address(engine.settings, os.environ)
     if address is not None:
