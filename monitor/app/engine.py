@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from monitor.app import word
-from monitor.app.home import Home
+from monitor.app.calls import Calls
+from monitor.app.home import Home, secret_key
 from monitor.app.housekeeping import jobs, sign_head
 from monitor.app.telling import Telling, tell_receivers
 from monitor.clock import Clock
-from monitor.core.incidents.model import Incident
-from monitor.core.notices.groups import Group, group_of
 from monitor.core.notices.render import Links
 from monitor.core.rules.model import Book
 from monitor.delivery.apprise_pool import HelperPool
@@ -94,6 +93,7 @@ class Engine:
             partitions=settings.partitions,
         )
         self.telling = Telling(self.metrics, partial(self._wake, "desk", "courier"), self.clock, kinds)
+        self.calls = Calls(self.desk, self.clock, secret_key(home), settings.url, partial(self._wake, "desk"))
         self.courier: Courier | None = None  # once its receivers' addresses are checked
         self.timers = Timers(jobs(self), self.metrics.house.job)
         self.say()
@@ -118,23 +118,6 @@ class Engine:
         with self.database.read() as connection:
             digest = queries.get_fact(connection, "book")
         return EMPTY if digest is None else self.shelf.resolve(self.database, digest)
-
-    def labels(self, incident: Incident) -> Mapping[str, str]:
-        """Those of the incident's rule, if there still is one."""
-        found = self._book().find(incident.key, incident.model)
-        return {} if found is None else found[1].labels
-
-    def _group(self, target: str, incident: Incident) -> Group | None:
-        return group_of(target, incident, self.policy, self.labels(incident), self.clock.now())
-
-    def _broke(self, name: str, problem: str) -> None:
-        self.desk.receiver_failing(name, problem)
-        log.error("A receiver takes no messages.", action="receiver_failing", receiver=name, problem=problem)
-        self._wake("desk")
-
-    def _works(self, name: str) -> None:
-        self.desk.receiver_works(name)
-        self._wake("desk")
 
     def _wake(self, *names: str) -> None:
         for name in names:
@@ -286,10 +269,11 @@ class Engine:
             told=self.telling.delivered,
             held=self.metrics.notices.suppressed,
             cut=self.helpers.close,
-            labels=self.labels,
-            grouping=self._group,
-            broke=self._broke,
-            works=self._works,
+            labels=self.calls.labels,
+            grouping=self.calls.group,
+            broke=self.calls.broke,
+            works=self.calls.works,
+            ack=self.calls.link,
         )
         self.courier.run(self.stopping, self._sleepers["courier"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import signal
 import socket
@@ -26,6 +27,7 @@ from monitor.runtime.catchup import catch_up
 from monitor.runtime.desk import Desk
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, rule_folders, spool_options
+from monitor.settings.secrets import hook_keys
 from monitor.settings.telling import policy
 from monitor.spool import Spool, partition_of
 from monitor.store import queries
@@ -124,6 +126,8 @@ class FrontProcess:
             public_url=settings.url,
             changed=self._book_changed,
             counts=self.metrics,
+            link_key=secret_key(home),
+            hooks=hook_keys(settings, os.environ),
         )
         self.app = create_app(self.front, allowed_hosts(settings.listen, settings.public_url))
 

@@ -47,7 +47,7 @@ def jobs(engine: Engine) -> list[Job]:
     ]
     if engine.settings.digest.receivers:
         found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))
-    if any(receiver.kind == "alertmanager" for receiver in engine.policy.receivers):
+    if any(receiver.type == "alertmanager" for receiver in engine.settings.receivers.values()):
         found.append(Job("alertmanager", partial(_resend, engine), every=EVERY))
     address = heartbeat_address(engine.settings, os.environ)
     if address is not None:
@@ -150,7 +150,7 @@ def _digest(engine: Engine) -> None:
 
 def _resend(engine: Engine) -> None:
     links, now = Links(engine.settings.url), engine.clock.now()
-    resend(engine.database, engine.senders.usable, engine.labels, links, now)
+    resend(engine.database, engine.senders.usable, engine.calls.labels, links, now)
 
 
 def _heartbeat(engine: Engine, address: str) -> None:

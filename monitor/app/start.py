@@ -16,7 +16,7 @@ from monitor.app.errors import StartError
 from monitor.app.home import Home, lock, make
 from monitor.notify_socket import Notifier
 from monitor.settings import Settings
-from monitor.settings.secrets import addresses, heartbeat_address
+from monitor.settings.secrets import addresses, heartbeat_address, hook_keys
 
 if TYPE_CHECKING:
     from monitor.app.engine import Engine
@@ -32,6 +32,7 @@ EXTEND = 60.0  # seconds more that systemd is asked for while the start goes on
 
 def run(settings: Settings) -> int:
     """`overloop run`: returns its exit code. Raises StartError, HomeError, SettingsError."""
+    hook_keys(settings, os.environ)
     addresses(settings, os.environ)  # a receiver without an address is told now, not when it is needed
     heartbeat_address(settings, os.environ)
     home = make(settings.home)

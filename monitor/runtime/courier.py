@@ -20,7 +20,7 @@ from monitor.core.notices.last_look import Withheld, still_owed
 from monitor.core.notices.model import Kept, Notice
 from monitor.core.notices.render import Links
 from monitor.delivery.protocol import Sender
-from monitor.runtime.courier_delivery import Clock, Deliverer, Labels, unlabelled
+from monitor.runtime.courier_delivery import Ack, Clock, Deliverer, Labels, unlabelled
 from monitor.runtime.courier_groups import Grouping, Groups
 from monitor.runtime.courier_targets import Broke, Targets, Works
 from monitor.runtime.courier_terms import Delivery, Terms
@@ -66,6 +66,7 @@ class Courier:
         grouping: Grouping | None = None,
         broke: Broke = lambda name, problem: None,
         works: Works = lambda name: None,
+        ack: Ack = lambda claimed, at: None,
     ) -> None:
         self.turns, self.waiting = 0, ""
         self._database, self._clock, self._terms = database, clock, terms or Terms()
@@ -76,7 +77,7 @@ class Courier:
         self._free = threading.Semaphore(self._terms.workers)
         self._jobs: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
         self._ending = threading.Event()
-        self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending, labels)
+        self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending, labels, ack)
         self._begun_with: Mapping[str, Sender] | None = None
         self._next_due: float | None = None  # as of the last look that found nothing to send
 

@@ -13,6 +13,7 @@ from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
 from monitor.core.notices.alert import Alert, alert_of
 from monitor.core.notices.groups import bundle_key, render_bundle
+from monitor.core.notices.keys import PAGES
 from monitor.core.notices.model import Outcome
 from monitor.core.notices.render import Links, render
 from monitor.delivery.protocol import Outgoing, Result, Sender
@@ -36,6 +37,8 @@ _REFUSED: Final = "A receiver refuses a call for a person; mend the receiver, th
 
 Labels = Callable[[Incident], Mapping[str, str]]  # of the incident's rule
 
+Ack = Callable[[Claimed, float], str | None]  # a link that acknowledges, for a call at a time
+
 
 def unlabelled(incident: Incident) -> Mapping[str, str]:
     return {}
@@ -58,9 +61,10 @@ class Deliverer:
         told: Callable[[Delivery], None],
         ending: threading.Event,
         labels: Labels = unlabelled,
+        ack: Ack = lambda claimed, at: None,
     ) -> None:
         self.senders = senders
-        self._labels = labels
+        self._labels, self._ack = labels, ack
         self._database, self._clock, self._links = database, clock, links
         self._terms, self._told, self._ending = terms, told, ending
 
@@ -103,7 +107,8 @@ class Deliverer:
         evidence = sorted(claimed.evidence, key=_badness, reverse=True)
         try:
             head = (claimed.audit[0], claimed.audit[1].hex())
-            message = render(notice, incident, evidence, self._links, head, claimed.others)
+            ack = self._ack(claimed, self._clock.now()) if notice.reason in PAGES else None
+            message = render(notice, incident, evidence, self._links, head, claimed.others, ack)
             title, body = message.title, message.body
         except Exception:  # a page in poor words is better than none
             log.exception("A message could not be put in words.", action="courier_failed", notice=notice.key)

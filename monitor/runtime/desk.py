@@ -11,6 +11,7 @@ from monitor.core.rules.model import Book
 from monitor.runtime.desk_base import Clock, DeskBase
 from monitor.runtime.desk_errors import Conflict, DeskError, Forbidden, NotFound, Refused
 from monitor.runtime.desk_incidents import IncidentActions
+from monitor.runtime.desk_links import Links
 from monitor.runtime.desk_receivers import Receivers
 from monitor.runtime.desk_references import References
 from monitor.runtime.desk_steering import Steering
@@ -19,7 +20,7 @@ from monitor.store.ledger import bump_desk, load_view
 __all__ = ["Clock", "Conflict", "Desk", "DeskBase", "DeskError", "Forbidden", "NotFound", "Refused"]
 
 
-class Desk(IncidentActions, Receivers, References, Steering):
+class Desk(IncidentActions, Links, Receivers, References, Steering):
     """People's actions and deadlines. Safe to share between threads: it keeps nothing between calls."""
 
     def deadlines(self, now: float) -> float | None:

@@ -26,6 +26,7 @@ Action = Literal[
     "set the kind of a column",
     "retire a model",
     "test a receiver",
+    "take links back",
 ]
 _ORDER: Final = ("viewer", "operator", "supervisor", "admin")
 NEEDED: Final[Mapping[Action, Role]] = {
@@ -46,6 +47,7 @@ NEEDED: Final[Mapping[Action, Role]] = {
     "set the kind of a column": "supervisor",
     "retire a model": "admin",
     "test a receiver": "operator",
+    "take links back": "admin",
 }
 
 

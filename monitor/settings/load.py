@@ -85,7 +85,7 @@ class _Source:
     def _refuse_addresses(self, receivers: object) -> None:
         tables = receivers.items() if isinstance(receivers, dict) else ()
         for name, receiver in tables:
-            for key, what in (("url", "address"), ("key", "key")):
+            for key, what in (("url", "address"), ("key", "key"), ("hook", "webhook secret")):
                 if isinstance(receiver, dict) and key in receiver:
                     self.refuse(
                         ("receivers", name, key),

@@ -61,6 +61,9 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     key_env: Variable | None = None  # PagerDuty's routing key; the secret a webhook is signed with
     key_credential: Credential | None = None
     region: Literal["us", "eu"] = "us"  # of PagerDuty
+    hook_env: Variable | None = None  # the secret of its webhooks
+    hook_credential: Credential | None = None
+    ack_links: bool = False  # its calls bring a link that acknowledges without signing in
     public_only: bool = False
     send_resolved: bool = True
     fallback: str | None = None  # who is called as well while it takes no messages

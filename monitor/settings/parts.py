@@ -68,11 +68,11 @@ def remarks(settings: Settings) -> list[str]:
 
 
 def _used(settings: Settings) -> set[str]:
-    """Receivers that some route may call: by name, by its policy, by a schedule in either."""
+    """Receivers that some route may call: by name, by its policy, by a schedule in either, as a fallback."""
     names = {name for route in settings.routes for name in route.receivers}
     policies = {route.policy for route in settings.routes if route.policy is not None}
     names |= {name for policy in policies for step in settings.policies[policy].steps for name in step.receivers}
     for schedule in [settings.schedules[name.removeprefix(SCHEDULE)] for name in names if name.startswith(SCHEDULE)]:
         names |= {name for rotation in schedule.rotations for name in rotation.receivers}
         names |= {override.receiver for override in schedule.overrides}
-    return names
+    return names | {receiver.fallback for receiver in settings.receivers.values() if receiver.fallback is not None}

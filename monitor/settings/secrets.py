@@ -52,6 +52,16 @@ def _of(name: str, receiver: Receiver, environ: Mapping[str, str]) -> Address:
     return Address(receiver.type, url, key, receiver.public_only)
 
 
+def hook_keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, bytes]:
+    """The secrets of receivers' webhooks, by name, of those that take some. Raises SettingsError."""
+    found = {}
+    for name, r in settings.receivers.items():
+        if r.hook_env is not None or r.hook_credential is not None:
+            secret = _address(f"receivers.{name}", r.hook_env, r.hook_credential, environ, "hook")
+            found[name] = secret.reveal().encode()
+    return found
+
+
 def heartbeat_address(settings: Settings, environ: Mapping[str, str]) -> Secret | None:
     """The URL to fetch while all is well, if one is set. Raises SettingsError if there is none, or it is none."""
     heartbeat = settings.heartbeat
@@ -70,6 +80,7 @@ def every_address(settings: Settings, environ: Mapping[str, str]) -> list[Secret
     """All that can be had, well formed or not: what must not be shown anywhere."""
     named = [(f"receivers.{name}", r.url_env, r.url_credential) for name, r in settings.receivers.items()]
     named += [(f"receivers.{name}", r.key_env, r.key_credential) for name, r in settings.receivers.items()]
+    named += [(f"receivers.{name}", r.hook_env, r.hook_credential) for name, r in settings.receivers.items()]
     named.append(("heartbeat", settings.heartbeat.url_env, settings.heartbeat.url_credential))
     found = [Secret(environ.get("OVERLOOP_NOTIFY", "").strip())]
     for key, variable, credential in named:

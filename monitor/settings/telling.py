@@ -24,7 +24,8 @@ def policy(settings: Settings, environ: Mapping[str, str] = os.environ) -> Polic
     $OVERLOOP_NOTIFY makes one more receiver, told of everything from severity medium up beside all routes. Without
     routes every receiver is told of everything.
     """
-    receivers = [Receiver(name, r.type, r.send_resolved, r.fallback) for name, r in settings.receivers.items()]
+    known = settings.receivers.items()
+    receivers = [Receiver(name, r.type, r.send_resolved, r.fallback, r.ack_links) for name, r in known]
     routes = [_route(route) for route in settings.routes]
     if receivers and not routes:
         routes = [Route(tuple(settings.receivers))]

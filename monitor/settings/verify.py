@@ -31,6 +31,8 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[t
         if receiver.fallback is not None and (receiver.fallback not in settings.receivers or receiver.fallback == name):
             there = unknown("other receiver called", receiver.fallback, {*settings.receivers} - {name})
             yield ("receivers", name, "fallback"), f"receivers.{name}.fallback: {there}"
+        if receiver.ack_links and settings.public_url is None:
+            yield ("receivers", name, "ack_links"), f"receivers.{name}.ack_links needs public_url: where links lead."
     for name in settings.digest.receivers:
         if name not in settings.receivers and name != NOTIFY:
             yield ("digest", "receivers"), "digest.receivers: " + unknown("receiver called", name, settings.receivers)
@@ -53,6 +55,11 @@ def _receiver(name: str, receiver: Receiver) -> Iterator[tuple[Key, str]]:
             yield key, f"receivers.{name} needs either key_env or key_credential: where its routing key is to be found."
     elif url.count(None) != 1:
         yield key, f"receivers.{name} needs either url_env or url_credential: where its address is to be found."
+    hook = (receiver.hook_env, receiver.hook_credential)
+    if hook != (None, None) and (receiver.type != "pagerduty" or None not in hook):
+        yield key, f"receivers.{name}: one of hook_env and hook_credential is for the type pagerduty."
+    if receiver.ack_links and receiver.type in ("pagerduty", "alertmanager"):
+        yield key, f"receivers.{name}.ack_links: a {receiver.type} shows no text to people, so nobody would see a link."
     if receiver.type == "webhook" and None not in secret:
         yield key, f"receivers.{name} has both key_env and key_credential: name one place of the key it signs with."
     if receiver.type in ("apprise", "alertmanager") and secret != (None, None):

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import monitor
-from monitor.web import acting, openapi, pages, problems, signin
+from monitor.web import acting, links, openapi, pages, problems, signin
 from monitor.web.api import (
     access,
     alertmanager,
@@ -20,6 +20,7 @@ from monitor.web.api import (
     machines,
     models,
     oversight,
+    pagerduty,
     prometheus,
     receivers,
     references,
@@ -29,8 +30,8 @@ from monitor.web.front import Front
 
 STATIC = Path(__file__).parent / "static"
 FOR_PROGRAMS = (incidents, oversight, receivers, models, references, access, audit, machines, openapi)
-FOR_OTHER_TOOLS = (alertmanager, prometheus)  # whose interfaces others have defined
-FOR_PEOPLE = (pages, acting, signin)
+FOR_OTHER_TOOLS = (alertmanager, pagerduty, prometheus)  # whose interfaces others have defined
+FOR_PEOPLE = (pages, acting, signin, links)
 
 
 class App(FastAPI):

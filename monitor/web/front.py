@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -56,6 +56,8 @@ class Front:
     public_url: str
     changed: Callable[[], None]  # the rule book was replaced
     counts: Counts = field(default_factory=Uncounted)
+    link_key: bytes = field(default=b"", repr=False)  # acknowledge links are signed with it
+    hooks: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # receiver -> secret of its webhooks
 
     @property
     def book(self) -> Book:

@@ -32,6 +32,7 @@ ANSWERS: Final[dict[tuple[str, str], type[BaseModel]]] = {
     ("GET", "/v1/receivers"): shapes.Receivers,
     ("POST", "/v1/receivers/{name}/test"): shapes.ReceiverTest,
     ("GET", "/v1/receivers/{name}/tests/{id_}"): shapes.ReceiverTest,
+    ("DELETE", "/v1/receivers/{name}/links"): shapes.Revoked,
     ("GET", "/v1/models"): shapes.Models,
     ("GET", "/v1/models/{model}"): shapes.ModelInFull,
     ("POST", "/v1/models/{model}/retire"): shapes.Model,

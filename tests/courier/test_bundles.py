@@ -138,3 +138,20 @@ def test_a_mistake_in_grouping_keeps_no_call_back(office, fake, problem):
     office.owe("oncall")
     with office.at_work(office.courier({"oncall": sender}, grouping=broken)):
         assert office.next().outcome == "delivered"
+
+
+def test_a_call_brings_a_link_and_news_bring_none(office, fake):
+    sender = fake()
+
+    def link(claimed, at) -> str:
+        return f"https://overloop.example/a/{claimed.notice.target}-{claimed.attempt}-{at:.0f}"
+
+    office.owe("oncall")
+    with office.at_work(office.courier({"oncall": sender}, ack=link)):
+        office.next()
+        office.change(state="acknowledged", acknowledged_by="ada", acknowledged_at=START)
+        office.owe_news("acknowledged")
+        office.wake()
+        office.next()
+    called, news = sender.sent
+    assert f"https://overloop.example/a/oncall-1-{START:.0f}" in called.body and "/a/" not in news.body

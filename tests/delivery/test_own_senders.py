@@ -222,6 +222,11 @@ def test_what_is_over_has_its_end(target):
     assert pushed(target, outgoing("acknowledged", state="acknowledged"))["endsAt"] == "2025-11-24T16:04:00Z"
 
 
+def test_a_test_stands_there_for_a_minute(target):
+    alert = pushed(target, outgoing("test", state="closed", closed_at=AT))
+    assert (alert["labels"]["alertname"], alert["endsAt"]) == ("OverloopTest", "2025-11-24T16:01:00Z")
+
+
 # -- webhook ------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from monitor.core.rules.model import ModelOptions
 from monitor.settings import Settings, SettingsError, load
 from monitor.settings.parts import model_options, parameters, remarks, rule_folders, shipped, spool_options
 from monitor.settings.place import line_of
-from monitor.settings.secrets import addresses, every_address, heartbeat_address
+from monitor.settings.secrets import addresses, every_address, heartbeat_address, hook_keys
 from monitor.settings.telling import policy
 
 FULL = """\
@@ -218,6 +218,13 @@ MISTAKES = {
     "this is for the other types only.",
     '[receivers.a]\ntype = "pagerduty"\nkey_env = "K"\n[digest]\nreceivers = ["a"]': "line 5: digest.receivers: "
     '"a" is a pagerduty, and a digest is no alert.',
+    '[receivers.a]\nurl_env = "A"\nfallback = "a"': "line 3: receivers.a.fallback: There is no other receiver called "
+    '"a". There are none.',
+    '[receivers.a]\nurl_env = "A"\nack_links = true': "line 3: receivers.a.ack_links needs public_url: where links lead.",
+    'public_url = "https://x"\n[receivers.a]\ntype = "pagerduty"\nkey_env = "K"\nack_links = true': "line 2: "
+    "receivers.a.ack_links: a pagerduty shows no text to people, so nobody would see a link.",
+    '[receivers.a]\nurl_env = "A"\nhook_env = "H"': "line 1: receivers.a: one of hook_env and hook_credential is for the "
+    "type pagerduty.",
     "[[routes]]\nmatch = {}": "line 1: routes[0] needs receivers, a list, or policy, the name of one: else it calls nobody.",
     "[[routes]]\nreceivers = []": "line 1: routes[0] needs receivers, a list, or policy, the name of one: else it calls "
     "nobody.",
@@ -297,6 +304,14 @@ def test_addresses_come_from_the_environment_and_from_credentials(home: Path) ->
     assert TOKEN not in f"{found!r} {found['mail']}"
     with pytest.raises(TypeError):
         pickle.dumps(found)
+
+
+def test_secrets_of_webhooks_come_from_there_too(home: Path) -> None:
+    settings = read(home, '[receivers.pd]\ntype = "pagerduty"\nkey_env = "K"\nhook_env = "H"\n')
+    assert hook_keys(settings, {"K": "k", "H": TOKEN}) == {"pd": TOKEN.encode()}
+    assert {s.reveal() for s in every_address(settings, {"K": "k", "H": TOKEN})} == {"k", TOKEN}
+    with pytest.raises(SettingsError, match=r"receivers\.pd\.hook_env names the environment variable H, which is not"):
+        hook_keys(settings, {})
 
 
 def test_keys_come_from_the_same_places(home: Path) -> None:

@@ -179,3 +179,10 @@ def test_a_mistake_is_named_with_its_line(home: Path, text: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read(home, text)
     assert str(refused.value).removeprefix(f"{home}/overloop.toml, ").startswith(MISTAKES[text])
+
+
+def test_a_receiver_that_only_stands_in_for_another_is_no_mistake(home: Path) -> None:
+    pair = '[receivers.a]\nurl_env = "A"\nfallback = "b"\n[receivers.b]\nurl_env = "B"\n[[routes]]\nreceivers = ["a"]\n'
+    assert remarks(read(home, pair)) == []
+    assert policy(read(home, pair), {}).receivers[0].fallback == "b"
+    assert len(remarks(read(home, pair.replace('fallback = "b"', "")))) == 1

@@ -28,7 +28,7 @@ def amtool(site: Site, tmp_path: Path) -> Iterator[Callable[..., subprocess.Comp
         pytest.skip("there is no amtool on this machine")
     (tmp_path / "http.yml").write_text(f"authorization:\n  credentials: {site.token('operator')}\n")
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(site.app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(site.app, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -72,6 +72,7 @@ class Receiver:
     kind: str = "apprise"
     send_resolved: bool = True
     fallback: str | None = None  # who is called instead while it takes no messages
+    ack_links: bool = False  # its calls bring a link that acknowledges
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,12 @@ def render(
     links: Links,
     head: tuple[int, str] | None,
     others: Sequence[Kept] = (),
+    acknowledge: str | None = None,
 ) -> Message:
     """The message for a notice: what happened, against what expectation, since when, what to do, where to look.
 
     `evidence` is worst first. `head` is the audit log's size and root (hex): a witness in every message. `others` are
-    the notices of the incident to the same receiver.
+    the notices of the incident to the same receiver. `acknowledge` is a link that does so without signing in.
     """
     model = clean(incident.model, 80)
     title = clean(f"{_HEADINGS[notice.reason]}: {model}, {incident.rule} ({incident.severity})", _TITLE)
@@ -57,7 +58,7 @@ def render(
     if _needs_work(notice, incident):
         parts += [_seen(evidence), _text("What it means", incident.meaning), _text("What to do", incident.action)]
         parts.append(_text("Runbook", incident.runbook_url or ""))
-    facts = "\n".join(filter(None, [_facts(incident), _link(incident, links), witness(head)]))
+    facts = "\n".join(filter(None, [_facts(incident), _link(incident, links), _ack(acknowledge), witness(head)]))
     body = "\n\n".join(filter(None, parts))
     return Message(title, _fit(body, _BODY - len(facts) - 2) + "\n\n" + facts, incident.severity)
 
@@ -156,6 +157,10 @@ def _facts(incident: Incident) -> str:
 
 def _link(incident: Incident, links: Links) -> str:
     return links.incident(incident.id) or ""
+
+
+def _ack(link: str | None) -> str:
+    return f"I have it (once, without signing in): {link}" if link else ""
 
 
 def witness(head: tuple[int, str] | None) -> str:

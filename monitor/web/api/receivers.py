@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from monitor.core.times import rfc3339
 from monitor.store import outbox
 from monitor.store.receivers import failing_receivers
-from monitor.web.front import Here, Operator, Viewer
+from monitor.web.front import Admin, Here, Operator, Viewer
 from monitor.web.params import Id
 from monitor.web.problems import Problem
 
@@ -48,3 +48,10 @@ def test_receiver(here: Here, who: Operator, name: Id) -> dict[str, Any]:
     """Owe a receiver a message that says it is a test. `test` is what to ask for its fate by."""
     made = here.desk.receiver_test(name, who.user, who.role)
     return {"receiver": name, "test": made["id"], "state": "pending", "attempts": 0, "problem": None}
+
+
+@router.delete("/{name}/links")
+def revoke_links(here: Here, who: Admin, name: Id) -> dict[str, Any]:
+    """Take back every acknowledge link that was sent to a receiver so far."""
+    here.desk.revoke_links(name, who.user, who.role)
+    return {"revoked": name}
