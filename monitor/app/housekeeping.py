@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ from monitor.settings.parts import spool_options
 from monitor.settings.secrets import heartbeat_address
 from monitor.spool import Retention
 from monitor.store import access
+from monitor.store.facts import AUDIT_VERIFIED, set_fact
 from monitor.store.ledger import forget_steps, steps_after
 from monitor.store.trail import keep_checkpoint, wants_checkpoint
 from monitor.store.verify import verify
@@ -112,7 +114,10 @@ def _witness(engine: Engine) -> None:
 def _verify(engine: Engine) -> None:
     with engine.database.read() as connection:
         verdict = verify(connection, None, signed_by(engine.home.path))
-    engine.metrics.house.audit_verified(verdict.code == 0, engine.clock.now())
+    now = engine.clock.now()
+    engine.metrics.house.audit_verified(verdict.code == 0, now)
+    with engine.database.write(now) as tx:
+        set_fact(tx, AUDIT_VERIFIED, json.dumps({"at": now, "code": verdict.code, "sentence": verdict.sentence}))
     if verdict.code != 0:
         log.error(verdict.sentence, action="audit_verify_failed")
 

@@ -120,6 +120,14 @@ def check(
 
 
 @app.command()
+def doctor(context: typer.Context, config: Config = None, output: Output = "table") -> None:
+    """Say how everything is, and what to do about it. Exit code 1 if something needs doing now."""
+    from monitor.cli.doctor import examine
+
+    examine(shared(context).home, config, output)
+
+
+@app.command()
 def backup(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],

@@ -12,6 +12,7 @@ from monitor.store.tables import facts
 from monitor.store.upsert import insert_new, upsert
 
 GATE_EPOCH: Final = "gate_epoch"
+AUDIT_VERIFIED: Final = "audit_verified"  # JSON: when the audit log was last checked, what came of it
 
 
 def get_fact(connection: Connection, name: str) -> str | None:
