@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from monitor.app.selfcheck import EVERY as EVERY_LOOK
+from monitor.app.selfcheck import SelfCheck
 from monitor.core.notices.render import Links
 from monitor.delivery.alertmanager import EVERY
 from monitor.runtime.digest import send_digest
@@ -44,6 +46,7 @@ def jobs(engine: Engine) -> list[Job]:
         Job("ledger_log", engine.database.checkpoint, every=120.0),
         Job("sessions", partial(_sessions, engine), every=86_400.0),
         Job("clock", partial(_clock, engine), every=30.0),
+        Job("itself", SelfCheck(engine).look, every=EVERY_LOOK),
     ]
     if engine.settings.digest.receivers:
         found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))

@@ -12,6 +12,7 @@ from monitor.core.incidents.model import Incident
 from monitor.core.notices.escalation import restored, snapshot
 from monitor.core.notices.model import Policy, Receiver, Route
 from monitor.core.rules.model import rank
+from monitor.core.selfrules import RECEIVER_FAILING
 
 SCHEDULE: Final = "schedule:"
 NAMES: Final = ("severity", "pack", "rule", "model", "version", "segment", "owner")  # and labels.NAME
@@ -41,14 +42,18 @@ def listeners(incident: Incident, policy: Policy, labels: Mapping[str, str], at:
 
     The first route that matches is the last unless it says `continue`. Without routes every receiver is told. Whoever
     is on call at `at` stands for a schedule. Of one receiver there may be several: one for each step that names it.
+    That a receiver fails is told to the others: to those of its routes, or to all where there are none.
     """
+    about = incident.segment if incident.key == RECEIVER_FAILING.key else None  # who is not told of itself
+    everybody = tuple(_listener(policy, r, _ALL) for r in policy.receivers if r.name != about)
     if not policy.routes:
-        return tuple(_listener(policy, receiver, _ALL) for receiver in policy.receivers)
+        return everybody
     found: dict[tuple[str, int], Listener] = {}
     for route in matching(incident, policy, labels):
         for listener in _of(route, incident, policy, at):
             found.setdefault((listener.receiver.name, listener.stage), listener)
-    return tuple(found.values())
+    called = tuple(listener for listener in found.values() if listener.receiver.name != about)
+    return (called or everybody) if found and about is not None else called
 
 
 def owners_receivers(incident: Incident, policy: Policy, labels: Mapping[str, str], at: float) -> tuple[Receiver, ...]:
