@@ -25,6 +25,7 @@ from monitor.delivery.apprise_pool import HelperPool
 from monitor.delivery.apprise_sender import Senders
 from monitor.delivery.senders import make_senders
 from monitor.runtime.books import EMPTY, Shelf
+from monitor.runtime.canary import Canary
 from monitor.runtime.courier import Courier
 from monitor.runtime.desk import Desk
 from monitor.runtime.pace import AGAIN, Pace
@@ -94,6 +95,10 @@ class Engine:
             partitions=settings.partitions,
         )
         self.telling = Telling(self.metrics, partial(self._wake, "desk", "courier"), self.clock, kinds)
+        self.canary = Canary(
+            home.path, self.database, self.clock, settings.partitions, partial(self._wake, "courier"), self._came_round
+        )
+        self.rounded: tuple[float, float] | None = None  # the last event that came round: seconds it took, and when
         self.courier: Courier | None = None  # once its receivers' addresses are checked
         self.timers = Timers(jobs(self), self.metrics.house.job)
         self.say()
@@ -126,6 +131,10 @@ class Engine:
 
     def _group(self, target: str, incident: Incident) -> Group | None:
         return group_of(target, incident, self.policy, self.labels(incident), self.clock.now())
+
+    def _came_round(self, seconds: float, at: float) -> None:
+        self.rounded = seconds, at
+        self.metrics.house.roundtrip(seconds)
 
     def _wake(self, *names: str) -> None:
         for name in names:
@@ -203,6 +212,8 @@ class Engine:
             "losses": [sentence for pump in self.pumps for sentence in pump.losses],
             "unwatched": sum(pump.bank.unwatched for pump in self.pumps),
         }
+        if self.rounded is not None:
+            said["roundtrip"], said["rounded_at"] = self.rounded
         word.leave(self.home.run, said)
 
     # -- loops --------------------------------------------------------------------------------------------------
@@ -278,6 +289,7 @@ class Engine:
             cut=self.helpers.close,
             labels=self.labels,
             grouping=self._group,
+            errand=self.canary.errand,
         )
         self.courier.run(self.stopping, self._sleepers["courier"])
 

@@ -15,6 +15,7 @@ from monitor.app.selfcheck import EVERY as EVERY_LOOK
 from monitor.app.selfcheck import SelfCheck
 from monitor.core.notices.render import Links
 from monitor.delivery.alertmanager import EVERY
+from monitor.runtime.canary import Lost
 from monitor.runtime.digest import send_digest
 from monitor.runtime.evidence import open_signer, signed_by
 from monitor.runtime.resend import resend
@@ -153,6 +154,11 @@ def _resend(engine: Engine) -> None:
 
 
 def _heartbeat(engine: Engine, address: str) -> None:
+    """Only once an event has gone from intake to courier: what is heard outside is that watching works."""
+    try:
+        engine.canary.round()
+    except Lost as problem:
+        raise HeartbeatError(f"{problem} The heartbeat is withheld.") from None
     try:
         with urllib.request.urlopen(address, timeout=10.0):  # noqa: S310 - an operator's own setting, checked before
             engine.metrics.house.heartbeat(engine.clock.now())
