@@ -24,6 +24,7 @@ from monitor.delivery.apprise_pool import HelperPool
 from monitor.delivery.apprise_sender import Senders
 from monitor.delivery.senders import make_senders
 from monitor.runtime.books import EMPTY, Shelf
+from monitor.runtime.canary import Canary
 from monitor.runtime.courier import Courier
 from monitor.runtime.desk import Desk
 from monitor.runtime.pace import AGAIN, Pace
@@ -94,6 +95,10 @@ class Engine:
         )
         self.telling = Telling(self.metrics, partial(self._wake, "desk", "courier"), self.clock, kinds)
         self.calls = Calls(self.desk, self.clock, secret_key(home), settings.url, partial(self._wake, "desk"))
+        self.canary = Canary(
+            home.path, self.database, self.clock, settings.partitions, partial(self._wake, "courier"), self._came_round
+        )
+        self.rounded: tuple[float, float] | None = None  # the last event that came round: seconds it took, and when
         self.courier: Courier | None = None  # once its receivers' addresses are checked
         self.timers = Timers(jobs(self), self.metrics.house.job)
         self.say()
@@ -118,6 +123,10 @@ class Engine:
         with self.database.read() as connection:
             digest = queries.get_fact(connection, "book")
         return EMPTY if digest is None else self.shelf.resolve(self.database, digest)
+
+    def _came_round(self, seconds: float, at: float) -> None:
+        self.rounded = seconds, at
+        self.metrics.house.roundtrip(seconds)
 
     def _wake(self, *names: str) -> None:
         for name in names:
@@ -196,6 +205,8 @@ class Engine:
             "unwatched": sum(pump.bank.unwatched for pump in self.pumps),
             "unplaced": sum(pump.bank.unplaced for pump in self.pumps),
         }
+        if self.rounded is not None:
+            said["roundtrip"], said["rounded_at"] = self.rounded
         word.leave(self.home.run, said)
 
     # -- loops --------------------------------------------------------------------------------------------------
@@ -274,6 +285,7 @@ class Engine:
             broke=self.calls.broke,
             works=self.calls.works,
             ack=self.calls.link,
+            errand=self.canary.errand,
         )
         self.courier.run(self.stopping, self._sleepers["courier"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import urllib.error
 import urllib.request
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from monitor.app.selfcheck import EVERY as EVERY_LOOK
+from monitor.app.selfcheck import SelfCheck
 from monitor.core.notices.render import Links
 from monitor.delivery.alertmanager import EVERY
+from monitor.runtime.canary import Lost
 from monitor.runtime.digest import send_digest
 from monitor.runtime.evidence import open_signer, signed_by
 from monitor.runtime.resend import resend
@@ -21,6 +25,7 @@ from monitor.settings.parts import spool_options
 from monitor.settings.secrets import heartbeat_address
 from monitor.spool import Retention
 from monitor.store import access
+from monitor.store.facts import AUDIT_VERIFIED, set_fact
 from monitor.store.ledger import forget_steps, steps_after
 from monitor.store.trail import keep_checkpoint, wants_checkpoint
 from monitor.store.verify import verify
@@ -44,6 +49,7 @@ def jobs(engine: Engine) -> list[Job]:
         Job("sessions", partial(_sessions, engine), every=86_400.0),
         Job("clock", partial(_clock, engine), every=30.0),
         Job("memory", give_back, every=60.0),
+        Job("itself", SelfCheck(engine).look, every=EVERY_LOOK),
     ]
     if engine.settings.digest.receivers:
         found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))
@@ -121,7 +127,10 @@ def _witness(engine: Engine) -> None:
 def _verify(engine: Engine) -> None:
     with engine.database.read() as connection:
         verdict = verify(connection, None, signed_by(engine.home.path))
-    engine.metrics.house.audit_verified(verdict.code == 0, engine.clock.now())
+    now = engine.clock.now()
+    engine.metrics.house.audit_verified(verdict.code == 0, now)
+    with engine.database.write(now) as tx:
+        set_fact(tx, AUDIT_VERIFIED, json.dumps({"at": now, "code": verdict.code, "sentence": verdict.sentence}))
     if verdict.code != 0:
         log.error(verdict.sentence, action="audit_verify_failed")
 
@@ -154,6 +163,11 @@ def _resend(engine: Engine) -> None:
 
 
 def _heartbeat(engine: Engine, address: str) -> None:
+    """Only once an event has gone from intake to courier: what is heard outside is that watching works."""
+    try:
+        engine.canary.round()
+    except Lost as problem:
+        raise HeartbeatError(f"{problem} The heartbeat is withheld.") from None
     try:
         with urllib.request.urlopen(address, timeout=10.0):  # noqa: S310 - an operator's own setting, checked before
             engine.metrics.house.heartbeat(engine.clock.now())

@@ -44,6 +44,7 @@ class Telling:
         self._last_step: dict[int, float] = {}
         self._refused: dict[int, int] = {}
         self._book: str | None = None
+        self._failed: dict[int, int] = {}
 
     def done(self, done: Done) -> None:
         """A step was committed."""
@@ -68,6 +69,11 @@ class Telling:
         for incident in changes.incidents.values():
             if incident.changed_at == step.at:  # else there is only more evidence
                 self._incident(incident)
+
+    @property
+    def failed(self) -> int | None:
+        """Detectors that are switched off because they failed; None before anybody has counted them."""
+        return sum(self._failed.values()) if self._failed else None
 
     def saved(self, seconds: float) -> None:
         """Snapshots were written."""
@@ -107,6 +113,7 @@ class Telling:
         partition, unwatched = done.step.partition, done.holding.unwatched
         refused = unwatched - self._refused.get(partition, unwatched)
         self._refused[partition] = unwatched
+        self._failed[partition] = done.holding.failed
         self.metrics.pump.bank(done.holding.bytes, done.holding.room, refused, done.holding.failed)
         full = [f for f in done.observation.findings if f.rule == BANK_FULL]
         if refused or full:

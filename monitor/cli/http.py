@@ -28,8 +28,10 @@ class DaemonProblem(Exception):  # noqa: N818 - an answer, not a mistake
 class Daemon:
     """One daemon, as its HTTP interface. `url` and the token come from the home folder unless given."""
 
-    def __init__(self, url: str | None = None, home: Path | None = None, token: str | None = None) -> None:
-        self.home = home
+    def __init__(
+        self, url: str | None = None, home: Path | None = None, token: str | None = None, patience: float = PATIENCE
+    ) -> None:
+        self.home, self.patience = home, patience
         self._url, self._token = url, token
         self._source = "in OVERLOOP_TOKEN" if token else f"in {home}"
 
@@ -109,7 +111,7 @@ class Daemon:
             response = connection.getresponse()
             return response.status, response.headers.get("Content-Type", ""), response.read()
         except TimeoutError:
-            raise DaemonProblem(f"The daemon at {self.url} did not answer within {PATIENCE:.0f} s.") from None
+            raise DaemonProblem(f"The daemon at {self.url} did not answer within {self.patience:.0f} s.") from None
         except OSError as problem:
             raise DaemonProblem(self._unreachable(problem)) from problem
         except http.client.HTTPException:
@@ -127,7 +129,7 @@ class Daemon:
         if not host or parts.scheme not in ("http", "https") or not self.url.isascii():
             raise DaemonProblem(f"{self.url!r} is no address of a daemon: write it like {DEFAULT}.")
         make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        return make(host, port, timeout=PATIENCE), parts.path
+        return make(host, port, timeout=self.patience), parts.path
 
     def _unreachable(self, problem: OSError) -> str:
         why = str(problem.strerror or problem).rstrip(".")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import monitor
-from monitor.cli.context import Exit, Output, Shared, as_json, fail, say, sentence, shared, told
+from monitor.cli.context import Exit, Output, Shared, as_json, fail, say, seconds, sentence, shared, told
 from monitor.cli.nouns import Nouns
 
 app = typer.Typer(
@@ -117,6 +117,26 @@ def check(
     from monitor.cli.run import check as look
 
     look(shared(context).home, config)
+
+
+@app.command()
+def doctor(context: typer.Context, config: Config = None, output: Output = "table") -> None:
+    """Say how everything is, and what to do about it. Exit code 1 if something needs doing now."""
+    from monitor.cli.doctor import examine
+
+    examine(shared(context).home, config, output)
+
+
+@app.command()
+def watch(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The daemon's address; its token is in OVERLOOP_TOKEN.")],
+    tell: Annotated[list[str], typer.Option("--tell", metavar="APPRISE_URL", help="Who is told; may be given again.")],
+    every: Annotated[str, typer.Option(metavar="DURATION", help="How often to look.")] = "60s",
+) -> None:
+    """Watch a daemon from another machine, and tell people when it goes quiet and when it is back."""
+    from monitor.cli.watch import watch as keep
+
+    raise typer.Exit(keep(url, seconds(every, "--every"), tell))
 
 
 @app.command()

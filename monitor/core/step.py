@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.core.bank import Bank
+from monitor.core.canary import is_canary
 from monitor.core.columns import KINDS
 from monitor.core.events import Batch
 from monitor.core.findings import Evidence, Finding, Observation
@@ -67,6 +68,8 @@ def _events(
     skipped = {o for mark in step.marks if mark.kind == "quarantine" and mark.body for o in mark.body["offsets"]}
     refused = None
     for batch in batches:
+        if is_canary(batch.model):
+            continue
         kept = bank.watched(_without(batch, skipped))
         if kept.n == 0:
             continue

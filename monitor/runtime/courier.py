@@ -48,7 +48,8 @@ class Courier:
 
     `wake` wakes the sleeper that `run` sleeps on. `cut` ends messages on their way at once (closes the helpers) when
     the courier stops and they take too long. `turns` and `waiting` are for the watchdog: looks at the outbox so far,
-    and what it waits for (a named wait beats the watchdog as a look does).
+    and what it waits for (a named wait beats the watchdog as a look does). `errand` is asked in every turn for
+    something else that a worker is to do.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Courier:
         broke: Broke = lambda name, problem: None,
         works: Works = lambda name: None,
         ack: Ack = lambda claimed, at: None,
+        errand: Callable[[], Callable[[], None] | None] = lambda: None,
     ) -> None:
         self.turns, self.waiting = 0, ""
         self._database, self._clock, self._terms = database, clock, terms or Terms()
@@ -75,7 +77,8 @@ class Courier:
         self._targets = Targets(self._terms.rate, broke, works)
         self._groups = Groups(grouping)
         self._free = threading.Semaphore(self._terms.workers)
-        self._jobs: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
+        self._errand = errand
+        self._jobs: queue.SimpleQueue[Claimed | Callable[[], None] | None] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._deliverer = Deliverer(database, senders, clock, links, self._terms, told, self._ending, labels, ack)
         self._begun_with: Mapping[str, Sender] | None = None
@@ -104,7 +107,7 @@ class Courier:
             return False
         claimed = None
         try:
-            claimed = self._claim(self._clock.now())
+            claimed = self._errand() or self._claim(self._clock.now())
         finally:
             if claimed is None:
                 self._free.release()
@@ -184,6 +187,9 @@ class Courier:
 
     def _work(self) -> None:
         while (claimed := self._jobs.get()) is not None:
+            if not isinstance(claimed, Claimed):
+                self._run_errand(claimed)
+                continue
             result = None
             try:
                 result = self._deliverer.deliver(claimed)
@@ -194,6 +200,14 @@ class Courier:
                 self._targets.give_back(claimed.notice.target, result, self._clock.now())
                 self._free.release()
                 self._wake()
+
+    def _run_errand(self, errand: Callable[[], None]) -> None:
+        try:
+            errand()
+        except Exception as problem:  # it is asked for again
+            log.warning("An errand of the courier failed.", action="errand_failed", problem=type(problem).__name__)
+        finally:
+            self._free.release()
 
     def _drain(self, workers: Sequence[threading.Thread]) -> None:
         """No worker is waited for without end: what it still holds is owed again when its lease runs out."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.core.bank import Bank
+from monitor.core.canary import is_canary, newest_canary
 from monitor.core.changes import Entry
 from monitor.core.events import Batch
 from monitor.core.findings import Finding, Observation
@@ -35,6 +36,9 @@ class Seen:
         aside, lost = sum(not p.truth for p in self.poisoned), lost_events(self.step.marks)
         add = {"observed": self.events - aside, "quarantined": aside + lost, "findings": len(self.observation.findings)}
         add |= {"lost": lost} if lost else {}
+        if ids := [id_ for batch in self.batches if is_canary(batch.model) for id_ in batch.ids]:
+            add["canary"] = len(ids)
+            before = {**before, "canary_newest": newest_canary(ids, before.get("canary_newest", 0))}
         return {**before, **{name: before.get(name, 0) + n for name, n in add.items()}}
 
     def quarantine(self) -> list[QuarantineRow]:
@@ -42,7 +46,11 @@ class Seen:
 
     def last_events(self) -> dict[str, float]:
         """When each model's newest line was recorded."""
-        return {batch.model: float(batch.recorded_at[-1]) for batch in self.batches if batch.n}
+        return {
+            batch.model: float(batch.recorded_at[-1])
+            for batch in self.batches
+            if batch.n and not is_canary(batch.model)
+        }
 
     def models(self, bank: Bank) -> list[ModelSeen]:
         """What the ledger is to know of the step's models, and of those a new book expects and nobody has seen."""

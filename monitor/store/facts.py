@@ -12,6 +12,8 @@ from monitor.store.tables import facts
 from monitor.store.upsert import insert_new, upsert
 
 GATE_EPOCH: Final = "gate_epoch"
+CANARY_DELIVERED: Final = "canary_delivered"  # the number of the newest that came round
+AUDIT_VERIFIED: Final = "audit_verified"  # JSON: when the audit log was last checked, what came of it
 
 
 def get_fact(connection: Connection, name: str) -> str | None:

@@ -34,6 +34,7 @@ __all__ = [
     "forget_steps",
     "get_book",
     "load_view",
+    "newest_quarantine",
     "put_book",
     "standing",
     "steps_after",
@@ -184,6 +185,15 @@ def totals(connection: Connection, partition: int) -> dict[str, int]:
     """The running totals of a partition, {} before its first step."""
     text = connection.execute(select(partitions.c.totals).where(partitions.c.partition == partition)).scalar()
     return {} if text is None else dict(rows.from_json(text))
+
+
+def newest_quarantine(connection: Connection, count: int) -> float | None:
+    """When the newest event of all that are in quarantine, of `count` partitions, was set aside; None for none."""
+    found = []
+    for partition in range(count):
+        mine = select(quarantine.c.at).where(quarantine.c.partition == partition)
+        found.append(connection.execute(mine.order_by(quarantine.c.offset.desc()).limit(1)).scalar())
+    return max((at for at in found if at is not None), default=None)
 
 
 def steps_after(connection: Connection, partition: int, seq: int, limit: int | None = None) -> list[Step]:

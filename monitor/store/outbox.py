@@ -27,7 +27,7 @@ Fellows = Callable[[Incident, Notice, Incident, Sequence[Kept]], bool]
 
 _AUDITED: Final = {"delivered": "notice_delivered", "dead": "notice_dead", "unknown": "notice_unknown"}
 _EVIDENCE: Final = 50  # newest pieces a message may show
-_ADDRESSES: Final = "receivers"  # the fact that holds each receiver's masked address as it was last
+ADDRESSES: Final = "receivers"  # the fact that holds each receiver's masked address as it was last
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +162,12 @@ def hasten(database: Database, now: float, addresses: Mapping[str, str], within:
     whoever starts the daemon again has most likely mended what made it wait.
     """
     with database.write(now) as tx:
-        before = rows.from_json(get_fact(tx.connection, _ADDRESSES) or "{}")
+        before = rows.from_json(get_fact(tx.connection, ADDRESSES) or "{}")
         changed = frozenset(name for name, address in addresses.items() if before.get(name) != address)
         _due_by(tx, now + within)
         if changed:
             _due_by(tx, now, changed)
-            set_fact(tx, _ADDRESSES, rows.to_json(dict(addresses)))
+            set_fact(tx, ADDRESSES, rows.to_json(dict(addresses)))
     return changed
 
 

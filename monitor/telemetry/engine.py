@@ -58,6 +58,9 @@ class HouseMetrics:
         self._audit_at = r.moment("audit_last_verify_success", "When the audit log was last checked and whole.")
         self._jobs = Labelled(r.counter("jobs", "Runs of timed jobs, by how they went.", ["job", "outcome"]))
         self._heartbeat = r.moment("heartbeat_last_success", "When the heartbeat was last answered.")
+        self._round = r.unset(
+            r.gauge("watchdog_roundtrip_seconds", "From intake to courier, of the daemon's own event that goes round.")
+        )
         self._jump = r.gauge("clock_jump_seconds", "How far the wall clock jumped from daemon time; 0: it did not.")
 
     def reloaded(self, taken: bool, at: float, digest: str) -> None:
@@ -82,6 +85,11 @@ class HouseMetrics:
 
     def heartbeat(self, at: float) -> None:
         self._heartbeat.set(at)
+
+    def roundtrip(self, seconds: float) -> None:
+        """The daemon's own event has come round in so many seconds."""
+        self._registry.changed = True
+        self._round.set(seconds)
 
     def clock_jump(self, seconds: float) -> None:
         self._jump.set(seconds)

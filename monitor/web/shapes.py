@@ -344,6 +344,8 @@ class Turn(_Shape):
     pid: int
     waiting: str
     losses: list[str] = []
+    roundtrip: float | None = None  # seconds the last event that goes round took, if there is one
+    rounded_at: Time | None = None
 
 
 class Loaded(_Shape):
@@ -360,6 +362,7 @@ class Accounting(_Shape):
     observed: int
     waiting: int
     quarantined: int
+    canary: int
     lost: int
     refused: int
     truth_received: int

@@ -19,6 +19,7 @@ from monitor.core.notices.routes import escalating
 from monitor.core.notices.untold import why_untold
 from monitor.core.oversight.gate import strictness, tightened, untouched
 from monitor.core.rules.model import Book, Pack, Rule
+from monitor.core.selfrules import own_rule
 from monitor.core.view import View
 
 _NOBODY: Final[Mapping[str, str]] = {}
@@ -58,7 +59,7 @@ class Casework:
     def rule(self, key: str, model: str | None = None) -> tuple[Pack, Rule] | None:
         """The rule in force under this key, with the params that hold for `model`."""
         if (key, model) not in self._rules:
-            self._rules[key, model] = self.book.find(key, model)
+            self._rules[key, model] = self.book.find(key, model) or own_rule(key)
         return self._rules[key, model]
 
     def tracked(self, rule: str, model: str, historical: bool = False) -> dict[str, RuleState]:

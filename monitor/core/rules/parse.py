@@ -13,6 +13,7 @@ from monitor.core.rules.parse_rule import read_rule
 from monitor.core.rules.paths import path_problem
 from monitor.core.rules.schema import Reader, read_scalar
 from monitor.core.rules.terms import read_models
+from monitor.core.selfrules import SELF
 
 KEYS = ("pack", "models", "owner", "halt", "params", "columns", "rules")
 MAX_RULES = 500
@@ -63,6 +64,10 @@ class _Parser:
         if name is not None and not _NAME.fullmatch(name):
             fix = "Use small letters, digits and hyphens: card-fraud."
             self.report.error(node, f"`{name}` cannot be the name of a pack.", fix)
+            return None
+        if name == SELF:
+            fix = "Give it another name."
+            self.report.error(node, f"`{name}` is the pack by which the daemon watches itself.", fix)
             return None
         return name
 

@@ -51,7 +51,8 @@ async def engine(here: Here, _: Anybody) -> dict[str, Any]:
     while time.monotonic() < until:
         said = here.engine()
         if said.get("began", 0.0) > asked and said.get("ready"):
-            return {**said, "at": rfc3339(said.get("at", 0.0))}
+            times: dict[str, Any] = {name: rfc3339(said[name]) for name in ("at", "rounded_at") if name in said}
+            return {**said, **times}
         await asyncio.sleep(LOOK)
     sentence = f"The engine has not completed a turn within {PATIENCE:.0f} s; see the daemon's log."
     raise Problem(503, sentence, {"Retry-After": "5"})
@@ -85,6 +86,7 @@ def metrics(request: Request, here: Here, _: Viewer) -> Response:
 def accounting(here: Here, _: Viewer) -> dict[str, Any]:
     """Where each event is: received = accepted + rejected + duplicates; accepted = observed + waiting + quarantined.
 
+    The `canary` events that the daemon sent to itself are in none of these, but for one that is on its way and waits.
     Of those in quarantine, `lost` can no longer be read: a damaged file of the spool held them.
     """
     return account(here)
@@ -102,15 +104,21 @@ def _partition(here: Front, partition: int) -> dict[str, int]:
     with here.database.read() as connection:
         done = ledger.totals(connection, partition)
     kept = here.spool.totals(partition)  # read second: never behind what was observed
-    observed, quarantined = done.get("observed", 0), done.get("quarantined", 0)
+    canary = done.get("canary", 0)  # the daemon's own: not among people's events
+    observed, quarantined, accepted = (
+        done.get("observed", 0) - canary,
+        done.get("quarantined", 0),
+        kept.accepted - canary,
+    )
     return {
-        "received": kept.received,
-        "accepted": kept.accepted,
+        "received": kept.received - canary,
+        "accepted": accepted,
         "rejected": kept.rejected,
         "duplicates": kept.duplicates,
         "observed": observed,
-        "waiting": kept.accepted - observed - quarantined,
+        "waiting": accepted - observed - quarantined,
         "quarantined": quarantined,
+        "canary": canary,
         "lost": done.get("lost", 0),
         "refused": kept.refused + here.intake.refused_since_commit(partition),
         "truth_received": kept.truth_received,
