@@ -13,6 +13,7 @@ from monitor.core.detectors.budget.outliers import fresh
 from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.predictor import LAGS
 from monitor.core.detectors.budget.shares import PERIOD
+from monitor.core.detectors.budget.width import BASE, Width, split
 
 CELLS = 400  # rows of a table of bets
 PROBES = (0.0, 1.0, -1.0, 1e300, -1e300, math.inf, -math.inf)
@@ -31,20 +32,22 @@ def fault(armed: Armed) -> str | None:
 def _faults(armed: Armed) -> Iterator[str]:
     seen = armed.seen
     numbers = (armed.rate, armed.height, armed.first, armed.last, armed.mean, armed.sd, armed.tau, armed.wander)
-    if not all(map(math.isfinite, (*numbers, seen.d, seen.scale, seen.spread, seen.n_eff))):
+    if not all(map(math.isfinite, (*numbers, seen.d, seen.scale, seen.spread, seen.n_eff, *_numbers(seen.width)))):
         yield "a number that is not finite"
     if armed.rate <= 0 or armed.height < 1 or armed.n < 1 or armed.tau <= 0 or armed.sd < 0:
         yield "a rate, a threshold, a size or a spread that cannot be"
     if armed.first > armed.last:
         yield "an end before its beginning"
-    for cells in (seen.raw, *([] if seen.inner is None else [seen.inner])):
+    width = [] if seen.width is None else [seen.width.inner]
+    for cells in (seen.raw, *([] if seen.inner is None else [seen.inner]), *width):
         yield from _cells(cells)
     table = seen.table
     if len(table) > CELLS or not (np.isfinite(table).all() and (table > 0).all()):
         yield "bets that are no ratios of probabilities"
     points = _probes(armed)
-    cells_of, lags = seen.cells(points, np.zeros(LAGS))
-    if len(cells_of) and not (cells_of.min() >= 0 and cells_of.max() < len(table)):
+    codes, lags = seen.cells(points, np.zeros(LAGS))
+    rows = codes if seen.width is None else np.concatenate(split(codes))
+    if len(rows) and not (rows.min() >= 0 and rows.max() < min(len(table), BASE)):
         yield "cells without a bet"
     if not np.isfinite(lags).all():
         yield "a prediction that ends in no number"
@@ -52,6 +55,10 @@ def _faults(armed: Armed) -> Iterator[str]:
         odds, _ = armed.outliers.odds(points, fresh())
         if np.isnan(odds).any() or (odds < 0).any() or armed.outliers.width <= 0:
             yield "tails by which nothing can be judged"
+
+
+def _numbers(width: Width | None) -> tuple[float, ...]:
+    return () if width is None else (width.d, width.n_eff)
 
 
 def _cells(cells: Cells) -> Iterator[str]:
@@ -68,4 +75,4 @@ def _probes(armed: Armed) -> Points:
     n = max(len(MOMENTS), len(values))
     at = armed.last + np.resize(MOMENTS, n)
     score = np.clip(np.resize(values, n), -3.0, 3.0) if armed.seen.blocks else np.full(n, np.nan)
-    return Points(np.arange(n), at, at, np.resize(values, n), score)
+    return Points(np.arange(n), at, at, np.resize(values, n), score, score)

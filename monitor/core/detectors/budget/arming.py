@@ -17,6 +17,7 @@ from monitor.core.detectors.budget.recursion import Cube
 from monitor.core.detectors.budget.replay import HEIGHTS, PERIODS, Drawn, generator, height, resample
 from monitor.core.detectors.budget.seen import Seen, fit_seen, with_linear_bets
 from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
+from monitor.core.detectors.budget.width import renumbered
 from monitor.core.events import Floats, Ints
 
 FEWEST = 100  # points of a reference
@@ -25,6 +26,8 @@ HALF_DAY = 43200.0
 POOLED = 16_384  # rows up to which the series of a rule are replayed together
 NOTHING = (0.0, 0.0, 1.0, 1.0)
 SILENT = 1e300  # the height of a threshold that nothing reaches
+STEADIER = 2.0  # times the threshold that bets on spread may ask for
+UNEVEN = "a change of spread is not looked for, because its spread comes and goes in the reference"
 LINEAR = "bets grow linearly, because its dependence is too much for the others"
 TOGETHER = (
     "The columns of this rule would page too often together at thirty times the threshold: only what is sudden is found"
@@ -95,7 +98,8 @@ def arm_one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | No
         unit = "blocks of five minutes" if reference.blocks is not None else "values"
         return f"The reference holds {points.n} {unit}; at least {FEWEST} are needed.", None
     raw = None if reference.blocks is None else reference.blocks.cells
-    seen = replace(fit_seen(points, raw, terms.tolerance, terms.spread), up=terms.up)
+    seen = fit_seen(points, raw, terms.tolerance, terms.spread)
+    seen = replace(seen, up=terms.up, width=None if terms.up else seen.width)
     if (seen.raw if seen.inner is None else seen.inner).constant:
         return "The reference holds one value only, or nearly so; there is no spread to judge a change by.", None
     outliers = fit_outliers(points)
@@ -125,13 +129,26 @@ def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, 
     """The bets that its own reference lets pass, and how high the threshold has to be; None: none does."""
     if terms.budget <= 0:
         return seen, None, None, ""
-    for tried, why in ((seen, ""), (with_linear_bets(seen), LINEAR)):
-        later = _later(reference, tried, terms)
-        found = _height([later], [reference.rate], np.ones(1), terms)
-        found = None if found is None else _in_order(reference, tried, found, terms)
-        if found is not None:
-            return tried, later, found, why
+    later, found = _tried(reference, seen, terms)
+    if seen.width is not None and (found is None or found >= STEADIER):
+        less = replace(seen, width=None)
+        other, lower = _tried(reference, less, terms)
+        if lower is not None and (found is None or found >= STEADIER * lower):
+            return less, other, lower, UNEVEN
+    if found is not None:
+        return seen, later, found, ""
+    linear = with_linear_bets(seen)
+    later, found = _tried(reference, linear, terms)
+    if found is not None:
+        return linear, later, found, LINEAR
     return seen, None, None, f"{TOO_DEPENDENT}: only what is sudden is found"
+
+
+def _tried(reference: Reference, seen: Seen, terms: Terms) -> tuple[Later, float | None]:
+    """How high the threshold has to be under this view; None: no height is enough."""
+    later = _later(reference, seen, terms)
+    found = _height([later], [reference.rate], np.ones(1), terms)
+    return later, None if found is None else _in_order(reference, seen, found, terms)
 
 
 def _in_order(reference: Reference, seen: Seen, found: float, terms: Terms) -> float | None:
@@ -148,7 +165,7 @@ def _released(rates: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Cells of the last part of a reference under a view fitted on the first."""
+    """Codes of the last part of a reference under a view fitted on the first."""
 
     clock: Floats
     cells: Ints
@@ -196,14 +213,15 @@ def _stage(later: list[Later], rates: list[float], heights: Floats, terms: Terms
 
 def _aligned(later: list[Later]) -> tuple[Ints, Cube]:
     """Cells of all series row by row, as rows of one table whose last one means no value."""
-    offsets = np.cumsum([0, *(len(x.table) for x in later)])
-    table = np.concatenate([*(x.table for x in later), np.ones((1, len(WEIGHTS)))])
+    each = [renumbered(x.table, x.cells) for x in later]
+    offsets = np.cumsum([0, *(len(rows) for rows, _ in each)])
+    table = np.concatenate([*(rows for rows, _ in each), np.ones((1, len(WEIGHTS)))])
     if len(later) == 1:
-        return later[0].cells[:, None], table
+        return each[0][1][:, None], table
     clock = np.unique(np.concatenate([x.clock for x in later]))
     matrix = np.full((len(clock), len(later)), len(table) - 1, dtype=np.int64)
-    for i, x in enumerate(later):
-        matrix[clock.searchsorted(x.clock), i] = x.cells + offsets[i]
+    for i, (x, (_, cells)) in enumerate(zip(later, each, strict=True)):
+        matrix[clock.searchsorted(x.clock), i] = cells + offsets[i]
     return matrix, table
 
 

@@ -109,12 +109,14 @@ class Collector:
         p = self.points
         parts: dict[str, Floats] = {"clock": p.clock, "at": p.at, "value": p.value, "score": p.score}
         blocks = None if self.blocks is None else self.blocks.save()
+        if p.wide is not None:
+            parts["wide"] = p.wide
         return {**parts, "first": self.first, "seen": self.seen, "thin": self._thin, "blocks": blocks}
 
     def load(self, saved: Any) -> None:
         self.first, self.seen, self._thin = saved["first"], saved["seen"], saved["thin"]
         rows = np.zeros(len(saved["clock"]), dtype=np.int64)
-        self.points = Points(rows, saved["clock"], saved["at"], saved["value"], saved["score"])
+        self.points = Points(rows, saved["clock"], saved["at"], saved["value"], saved["score"], saved.get("wide"))
         self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
 
 

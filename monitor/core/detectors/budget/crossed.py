@@ -13,6 +13,7 @@ from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.predictor import LAGS
 from monitor.core.detectors.budget.seen import Seen, fit_seen
 from monitor.core.detectors.budget.shares import PERIOD
+from monitor.core.detectors.budget.width import ratios
 from monitor.core.events import Floats, Ints
 
 SETTLING = 200  # points after which lags have forgotten their start
@@ -31,12 +32,10 @@ class Sample:
     spread: float
 
     def part(self, fitted: Ints | slice, shown: slice) -> tuple[Ints, Table]:
-        """The cells of the points `shown` under a view fitted on those `fitted`, and its bets."""
+        """The codes of the points `shown` under a view fitted on those `fitted`, and its bets."""
         made = fit_seen(self.points.take(fitted), self.raw, self.tolerance, self.spread, form=self.seen)
         made = replace(made, up=self.seen.up, linear=self.seen.linear)
-        lags = np.zeros(LAGS)
-        if made.inner is not None:
-            _, lags = made.left(self.points.take(slice(max(shown.start - SETTLING, 0), shown.start)), lags)
+        _, lags = made.cells(self.points.take(slice(max(shown.start - SETTLING, 0), shown.start)), np.zeros(LAGS))
         return made.cells(self.points.take(shown), lags)[0], made.table
 
 
@@ -50,24 +49,24 @@ def asked(sample: Sample, due: float, budget: float) -> float:
     points = sample.points
     edges = np.linspace(0, points.n, FOLDS + 1).astype(np.int64).tolist()
     longest = max(np.diff(edges).tolist())
-    ratios = np.ones((longest, FOLDS, len(WEIGHTS)))
+    found = np.ones((longest, FOLDS, len(WEIGHTS)))
     for fold, (start, stop) in enumerate(pairwise(edges)):
         others = np.concatenate([np.arange(start), np.arange(stop, points.n)])
         cells, table = sample.part(others, slice(start, stop))
-        ratios[: stop - start, fold] = table[cells]
-    sums = _masses(ratios, due)
+        found[: stop - start, fold] = ratios(table, cells)
+    sums = _masses(found, due)
     peaks = [_peaks(points.clock[a:b], sums[: b - a, i]) for i, (a, b) in enumerate(pairwise(edges))]
     highest = np.sort(np.concatenate(peaks))[::-1]
     weeks = float(points.clock[-1] - points.clock[0]) / PERIOD
     return float(highest[min(int(budget * weeks), len(highest) - 1)] * budget)
 
 
-def _masses(ratios: Table, due: float) -> Floats:
+def _masses(grown: Table, due: float) -> Floats:
     """The sum of the masses after every row, of all folds side by side, each from nothing."""
-    mass, stakes = np.zeros(ratios.shape[1:]), due * WEIGHTS
-    out = np.empty(ratios.shape[:2])
+    mass, stakes = np.zeros(grown.shape[1:]), due * WEIGHTS
+    out = np.empty(grown.shape[:2])
     with np.errstate(over="ignore"):
-        for k, ratio in enumerate(ratios):
+        for k, ratio in enumerate(grown):
             mass = (mass + stakes) * ratio
             out[k] = mass.sum(axis=1)
     return out

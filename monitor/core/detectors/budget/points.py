@@ -1,7 +1,8 @@
-"""What a series is reduced to before anything looks at it: its values, or means over blocks of them."""
+"""What a series is reduced to before anything looks at it: its values, or means and spreads of blocks of them."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,15 @@ from monitor.core.events import Floats, Ints
 
 FEWEST = 20  # values of a block
 SHORTEST = 300.0  # seconds of a block
+NARROWEST = 1e-4  # variance of the normal scores of a block that are all but equal
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
     """`rows` in the batch, when by the rule's budget clock and by the event, the value, and the mean normal score.
 
-    `score` is NaN where a point is a single value: its score comes from the reference.
+    `score` is NaN where a point is a single value: its score comes from the reference. `wide` is the log of the
+    standard deviation of normal scores within a block; None where points are single values.
     """
 
     rows: Ints
@@ -26,9 +29,11 @@ class Points:
     at: Floats
     value: Floats
     score: Floats
+    wide: Floats | None = None
 
     def take(self, part: slice | Ints) -> Points:
-        return Points(self.rows[part], self.clock[part], self.at[part], self.value[part], self.score[part])
+        wide = None if self.wide is None else self.wide[part]
+        return Points(self.rows[part], self.clock[part], self.at[part], self.value[part], self.score[part], wide)
 
     @property
     def n(self) -> int:
@@ -42,11 +47,14 @@ def single(rows: Ints, clock: Floats, at: Floats, values: Floats) -> Points:
 
 def join(parts: list[Points]) -> Points:
     names = ("rows", "clock", "at", "value", "score")
-    return Points(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    wide = [part.wide for part in parts if part.wide is not None]
+    rows, *joined = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    joined += [np.concatenate(wide)] if len(wide) == len(parts) else []
+    return Points(rows, *joined)
 
 
 class Blocks:
-    """Means over stretches of at least `length` seconds of the clock and `FEWEST` values, on a grid of the clock.
+    """Means and spreads of stretches of at least `length` seconds and `FEWEST` values, on a grid of the clock.
 
     A block becomes a point at the first value behind it. Sums run from value to value, so cuts change no bit.
     """
@@ -54,41 +62,51 @@ class Blocks:
     def __init__(self, cells: Cells, length: float = SHORTEST, fewest: int = FEWEST) -> None:
         self.cells, self.length, self.fewest = cells, length, fewest
         self._scores = cells.scores()
-        self._start, self._n, self._value, self._score = -np.inf, 0, 0.0, 0.0
+        self._squares = self._scores * self._scores
+        self._start, self._n, self._value, self._score, self._square = -np.inf, 0, 0.0, 0.0, 0.0
 
     def take(self, given: Points) -> Points:
-        scores = self._scores[self.cells.of(given.value)]
-        found: list[tuple[int, float, float, float, float]] = []
+        cells = self.cells.of(given.value)
+        found: list[tuple[int, float, float, float, float, float]] = []
         i = 0
         while i < given.n:
             if self._n == 0:
                 self._start = float(np.floor(given.clock[i] / self.length)) * self.length
             end = int(given.clock.searchsorted(self._start + self.length, side="left"))
             j = max(end, i + self.fewest - self._n, i)
-            self._add(given.value[i:j], scores[i:j])
+            self._add(given.value[i:j], cells[i:j])
             if j < given.n:
                 middle = self._start + self.length / 2
-                mean = (self._value / self._n, self._score / self._n)
-                found.append((int(given.rows[j]), float(given.clock[j]), middle, *mean))
-                self._n, self._value, self._score = 0, 0.0, 0.0
+                value, score, square = (total / self._n for total in (self._value, self._score, self._square))
+                wide = 0.5 * math.log(max(square - score * score, NARROWEST))
+                found.append((int(given.rows[j]), float(given.clock[j]), middle, value, score, wide))
+                self._n, self._value, self._score, self._square = 0, 0.0, 0.0, 0.0
             i = j
-        columns = list(zip(*found, strict=True)) or [()] * 5
+        columns = list(zip(*found, strict=True)) or [()] * 6
         return Points(np.array(columns[0], dtype=np.int64), *(np.array(c, dtype=np.float64) for c in columns[1:]))
 
-    def _add(self, values: Floats, scores: Floats) -> None:
+    def _add(self, values: Floats, cells: Ints) -> None:
         if len(values):
             with np.errstate(over="ignore", invalid="ignore"):
                 self._value = float(np.cumsum(np.concatenate([[self._value], values]))[-1])
-            self._score = float(np.cumsum(np.concatenate([[self._score], scores]))[-1])
+            self._score = float(np.cumsum(np.concatenate([[self._score], self._scores[cells]]))[-1])
+            self._square = float(np.cumsum(np.concatenate([[self._square], self._squares[cells]]))[-1])
             self._n += len(values)
 
     def save(self) -> Any:
-        head = [self.length, self.fewest, self._start, self._n, self._value, self._score]
-        return {"cells": self.cells.save(), "head": head}
+        return {"cells": self.cells.save(), "head": self.head()}
+
+    def head(self) -> list[float]:
+        """All of its state but the cells."""
+        return [self.length, self.fewest, self._start, self._n, self._value, self._score, self._square]
 
 
 def load_blocks(saved: Any) -> Blocks:
-    length, fewest, start, n, value, score = saved["head"]
-    blocks = Blocks(load_cells(saved["cells"]), length, fewest)
-    blocks._start, blocks._n, blocks._value, blocks._score = start, n, value, score
+    return blocks_of(load_cells(saved["cells"]), saved["head"])
+
+
+def blocks_of(cells: Cells, head: list[Any]) -> Blocks:
+    length, fewest, start, n, value, score, square = head
+    blocks = Blocks(cells, length, fewest)
+    blocks._start, blocks._n, blocks._value, blocks._score, blocks._square = start, n, value, score, square
     return blocks

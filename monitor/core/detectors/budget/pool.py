@@ -16,6 +16,7 @@ from monitor.core.detectors.budget.power import delay
 from monitor.core.detectors.budget.recursion import Cube, Page, Recursion
 from monitor.core.detectors.budget.series import DEARER, MUTE, RARE, RECENT, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import CAP, PERIOD, shares
+from monitor.core.detectors.budget.width import ratios
 from monitor.core.detectors.keyed import Key
 from monitor.core.events import Floats, Ints
 
@@ -62,7 +63,7 @@ class Hit:
         before = len(self.looks.past) - self.looks.points.n
         stop = max(before + self.place + 1, 1)
         start = max(stop - RECENT, 0)
-        logs = np.log(self.series.armed.seen.table[self.looks.past[start:stop]])
+        logs = np.log(ratios(self.series.armed.seen.table, self.looks.past[start:stop]))
         gains = np.cumsum(logs[::-1], axis=0)
         n = int(np.unravel_index(int(np.argmax(gains)), gains.shape)[0]) + 1
         spacing = PERIOD / max(self.series.armed.rate, 1e-9)
@@ -127,11 +128,12 @@ class Pool:
             return []
         betting = [w for w in watched if self._heights[self._places[w.key]] < SILENT]  # else only what is sudden counts
         rows = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(w.looks.points.rows for w in betting)]))
-        cells = np.full((len(rows), len(self._places)), len(self._table) - 1, dtype=np.int64)
+        table, placed = self._laid_out(betting)
+        cells = np.full((len(rows), len(self._places)), len(table) - 1, dtype=np.int64)
         due = np.zeros(cells.shape)
-        for w in betting:
+        for w, lines in zip(betting, placed, strict=True):
             i, at = self._places[w.key], rows.searchsorted(w.looks.points.rows)
-            cells[at, i] = w.looks.cells + self._offsets[i]
+            cells[at, i] = lines
             due[at, i] = self._released(w.key, w.looks) / (
                 self._heights[i] * self._worn(w.looks.points, w.looks.worn[0])
             )
@@ -139,7 +141,7 @@ class Pool:
         for hit in sudden:
             if self._heights[self._places[hit.key]] < SILENT:
                 self._wear(hit, rows, due)
-        slow = self._shifts(entries, betting, rows, cells, due)
+        slow = self._shifts(entries, betting, rows, table, cells, due)
         latched = {hit.key: hit.row for hit in slow}
         sudden = [hit for hit in sudden if hit.row < latched.get(hit.key, hit.row + 1)]
         for hit in sudden:
@@ -149,6 +151,21 @@ class Pool:
         for clock in sorted(hit.clock for hit in sudden + slow):
             self._note(clock)
         return sudden + slow
+
+    def _laid_out(self, betting: list[Watched]) -> tuple[Cube, list[Ints]]:
+        """The table of a stretch, and the cells of each series as rows of it. Where a series has two views, what both
+        make of each of its points is a row of its own."""
+        more: list[Cube] = []
+        placed, end = [], len(self._table) - 1
+        for w in betting:
+            armed, cells = w.series.armed, w.looks.cells
+            if isinstance(armed, Armed) and armed.seen.width is not None:
+                more.append(widened(ratios(armed.seen.table, cells), self._table.shape[1]))
+                placed.append(end + np.arange(len(cells)))
+                end += len(cells)
+            else:
+                placed.append(cells + self._offsets[self._places[w.key]])
+        return np.concatenate([self._table[:-1], *more, self._table[-1:]]) if more else self._table, placed
 
     def _note(self, clock: float) -> None:
         """Remember a page, one a day."""
@@ -185,12 +202,18 @@ class Pool:
         return np.minimum(looks.waited * (share / PERIOD), most)
 
     def _shifts(
-        self, entries: Mapping[Key, BudgetSeries], watched: list[Watched], rows: Ints, cells: Ints, due: Floats
+        self,
+        entries: Mapping[Key, BudgetSeries],
+        watched: list[Watched],
+        rows: Ints,
+        table: Cube,
+        cells: Ints,
+        due: Floats,
     ) -> list[Hit]:
         found: list[Hit] = []
-        silent = len(self._table) - 1
+        silent = len(table) - 1
         while len(rows) and self._shift > 0:
-            page = self._recursion.run(self._table, cells, due, 1.0 / self._shift)
+            page = self._recursion.run(table, cells, due, 1.0 / self._shift)
             if page is None:
                 break
             hits = self._explain(page, entries, watched, int(rows[page.row]))
@@ -268,6 +291,11 @@ class Pool:
     def _digest(self) -> str:
         """Which series have which place, in a few bytes."""
         return hashlib.sha256(repr(list(self._places)).encode()).hexdigest()[:16]
+
+
+def widened(table: Cube, width: int) -> Cube:
+    """The table with columns of ones up to a width."""
+    return table if table.shape[1] == width else np.hstack([table, np.ones((len(table), width - table.shape[1]))])
 
 
 def _clock_of(points: Points, row: int) -> float | None:

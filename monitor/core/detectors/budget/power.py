@@ -28,7 +28,7 @@ def delay(seen: Seen, size: float, release: float) -> float | None:
         width = max(float(high - low) / 2, 1e-12)
     edges = z if not seen.blocks else ndtri(np.clip(np.interp(seen.cuts, cells.cuts, cells.levels), 1e-6, 1 - 1e-6))
     moved = np.diff(ndtr(np.concatenate([[-np.inf], edges, [np.inf]]) - size * seen.scale / width))
-    growth = (moved[:, None] * np.log(seen.table)).sum(axis=0)
+    growth = (moved[:, None] * np.log(seen.table[: len(moved)])).sum(axis=0)
     times = [
         math.log(1.0 / (STANDING * release * w)) / g
         for w, g in zip(WEIGHTS.tolist(), growth.tolist(), strict=True)

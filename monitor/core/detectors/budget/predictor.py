@@ -181,6 +181,17 @@ def autocorrelation_time(rest: Floats, past: Past) -> float:
     return max(float(left.var()) / max(1.0 - sum(past.phi) - past.slow, 0.02) ** 2 / variance, 1.0)
 
 
+def remaining(left: Floats) -> float:
+    """The autocorrelation time of what is left: by its first lag, or by means of 50 where those say much more."""
+    first = autocorrelation_time(left, regression(left, 1, math.inf))
+    batches = len(left) // 50
+    if batches < 20:
+        return first
+    means = left[: batches * 50].reshape(batches, 50).mean(axis=1)
+    by_means = 50 * float(means.var()) / max(float(left.var()), 1e-300)
+    return by_means if by_means > 1.5 else first
+
+
 def _fade(times: Floats) -> float:
     """The weight of the newest value in a mean over some hours; 0 where that would be the mean of a few values."""
     values = HOURS * (len(times) - 1) / max(float(times[-1] - times[0]), 1e-9)

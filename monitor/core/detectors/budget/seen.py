@@ -15,13 +15,13 @@ from monitor.core.detectors.budget.points import Points
 from monitor.core.detectors.budget.predictor import (
     LAGS,
     Predictor,
-    autocorrelation_time,
     choose,
     fit,
     load_predictor,
-    regression,
+    remaining,
     slots,
 )
+from monitor.core.detectors.budget.width import BASE, Width, both_sides, fit_width, load_width, sides
 from monitor.core.events import Floats, Ints
 
 RISES = ((0, 0, 2, 2, 2, 2, 6, 6), (0, 0, 2, 2, 4, 4, 6, 6))  # whose ratios each bet takes; of both kinds of table
@@ -46,11 +46,14 @@ class Seen:
     spread: float
     linear: bool = False
     up: bool = False  # bets on rises only
+    width: Width | None = None  # of blocks: the view that the bets on spread look at; None: they rest
 
     @cached_property
     def table(self) -> Table:
-        """Likelihood ratios: a row for each cell that `cells` answers."""
+        """Likelihood ratios: rows that the codes of `cells` stand for, a column for each bet."""
         table = self._all_ways()
+        if self.width is not None:
+            return np.concatenate([table, self.width.table(self.spread)])
         return table[:, RISES[self.linear]] if self.up else table
 
     def _all_ways(self) -> Table:
@@ -59,25 +62,17 @@ class Seen:
         if not self.blocks:
             return make(cells.levels, self.n_eff, self.d, self.spread, bets=_beyond(self.d))
         plain = make(cells.levels, self.n_eff, 0.0, self.spread)
-        up, down = self._both_ways(cells)
-        sides = ["up", "down"] * (len(BETS) // 2) if self.linear else [bet.side for bet in BETS]
+        up, down = sides(cells.cuts, self.d)
+        named = ["up", "down"] * (len(BETS) // 2) if self.linear else [bet.side for bet in BETS]
         ones = np.ones(len(up))  # a mean over a block says nothing about spread
         ways = {"up": up, "down": down}
-        return np.array([plain[ways[s], j] if s in ways else ones for j, s in enumerate(sides)]).T
+        return np.array([plain[ways[s], j] if s in ways else ones for j, s in enumerate(named)]).T
 
     @cached_property
     def cuts(self) -> Floats:
         """What `cells` looks up. Of a block both the mean less the drift and the mean plus it are ranked."""
         cells = self.raw if self.inner is None else self.inner
-        return self._fine(cells) if self.blocks else cells.cuts
-
-    def _fine(self, cells: Cells) -> Floats:
-        return np.unique(np.concatenate([cells.cuts + self.d, cells.cuts - self.d]))
-
-    def _both_ways(self, cells: Cells) -> tuple[Ints, Ints]:
-        fine = np.append(self._fine(cells), np.inf)
-        up = (cells.cuts + self.d).searchsorted(fine, side="left")
-        return up, (cells.cuts - self.d).searchsorted(fine, side="left")
+        return both_sides(cells.cuts, self.d) if self.blocks else cells.cuts
 
     @cached_property
     def _scores(self) -> Floats:
@@ -88,11 +83,15 @@ class Seen:
         return points.score if self.blocks else self._scores[self.raw.of(points.value)]
 
     def cells(self, points: Points, lags: Floats) -> tuple[Ints, Floats]:
-        """The cell of each point, and the lags for what comes next."""
+        """The code of each point (`width.split`), and the lags for what comes next: those of both views."""
         if self.inner is None:
             return self.raw.of(points.value), lags
-        left, after = self.left(points, lags)
-        return self.cuts.searchsorted(left, side="left"), after
+        left, after = self.left(points, lags[:LAGS])
+        cells = self.cuts.searchsorted(left, side="left")
+        if self.width is None:
+            return cells, after
+        wide, more = self.width.cells(points, lags[LAGS:])
+        return cells + BASE * (wide + len(self.cuts) + 1), np.concatenate([after, more])
 
     def left(self, points: Points, lags: Floats) -> tuple[Floats, Floats]:
         rest = self.scores(points) - self.predictor.expected(slots(points.at))
@@ -103,14 +102,15 @@ class Seen:
         head = np.array(
             [self.blocks, self.n_eff, self.d, self.scale, self.spread, self.linear, self.up], dtype=np.float64
         )
-        return [self.raw.save(), self.predictor.save(), inner, head]
+        width = [] if self.width is None else [self.width.save()]
+        return [self.raw.save(), self.predictor.save(), inner, head, *width]
 
 
 def load_seen(saved: Any) -> Seen:
-    raw, form, inner, head = saved
+    raw, form, inner, head, *width = saved
     blocks, n_eff, d, scale, spread, linear, up = head.tolist()
     left = None if inner is None else load_cells(inner)
-    ways = bool(linear), bool(up)
+    ways = bool(linear), bool(up), load_width(width[0]) if width else None
     return Seen(load_cells(raw), load_predictor(form), left, bool(blocks), n_eff, d, scale, spread, *ways)
 
 
@@ -129,29 +129,21 @@ def fit_seen(points: Points, raw: Cells | None, tolerance: float, spread: float,
         made = fit(scores, points.at, form.predictor.shape, len(past.phi), past.slow != 0)
     rest = scores - made.expected(slots(points.at))
     left, _ = made.innovations(rest, np.zeros(LAGS))
-    tau = _remaining(left)
+    tau = remaining(left)
     level = 1.0 if blocks else float(scores.std()) or 1.0
     width = 1.0 if blocks else float(left.std()) or 1.0
     open_ = max(0.0, 1.0 - sum(made.phi))  # of a shift, while the mean over hours has not followed it
     scale = open_ * level / width
     inner = None if made.idle and not blocks else fit_cells(left)
     d = drift(tolerance) * (scale if inner is not None else 1.0)
-    return Seen(cells, made, inner, blocks, points.n / tau, d, scale, spread)
+    wide = None
+    if raw is not None and (form is None or form.width is not None):
+        wide = fit_width(points, raw, spread, None if form is None else form.width)
+    return Seen(cells, made, inner, blocks, points.n / tau, d, scale, spread, width=wide)
 
 
 def with_linear_bets(seen: Seen) -> Seen:
-    return replace(seen, linear=True)
-
-
-def _remaining(left: Floats) -> float:
-    """The autocorrelation time of what is left: by its first lag, or by means of 50 where those say much more."""
-    first = autocorrelation_time(left, regression(left, 1, math.inf))
-    batches = len(left) // 50
-    if batches < 20:
-        return first
-    means = left[: batches * 50].reshape(batches, 50).mean(axis=1)
-    by_means = 50 * float(means.var()) / max(float(left.var()), 1e-300)
-    return by_means if by_means > 1.5 else first
+    return replace(seen, linear=True, width=None)
 
 
 def _beyond(d: float) -> tuple[Bet, ...]:

@@ -12,7 +12,7 @@ from monitor.core.detectors.budget.armed_state import load_armed, save_armed
 from monitor.core.detectors.budget.arming import FEWEST, Armed
 from monitor.core.detectors.budget.collect import Collector
 from monitor.core.detectors.budget.outliers import fresh
-from monitor.core.detectors.budget.points import Blocks, Points, load_blocks
+from monitor.core.detectors.budget.points import Blocks, Points, blocks_of
 from monitor.core.detectors.budget.predictor import DAY, LAGS, slots
 from monitor.core.events import Floats, Ints
 
@@ -25,6 +25,7 @@ NUMBERS = ("share", "since", "paged", "muted", "strain", "offset", "ratio", "qui
 FADED, WORST = 9, 8.0  # weeks after which pages are forgotten; as many of late as count
 MUTE = DAY  # one page a series and day
 ARMED = 42_000  # bytes of what an armed series has at hand, measured: its state of 2 kB, and tables that follow from it
+SECOND = 20_000  # and of a second view
 LONGEST = 7 * DAY  # that the shift arm rests after one of many pages of late; a day after one alone
 FURTHER = 3.0  # times the odds that have stood since a page: what the outlier arm reports next
 FADES = 0.5 * float(np.log(10.0)) / DAY  # how fast those are forgotten: logs a second
@@ -105,7 +106,7 @@ class BudgetSeries:
             return
         self.state, self.note, self.armed = WATCHING, "", made
         self.share = min((made.last - made.first) / (0.99 * FULL), 1.0)
-        self.blocks = None if blocks is None else Blocks(blocks.cells, blocks.length, blocks.fewest)
+        self.blocks = None if blocks is None else Blocks(made.seen.raw, blocks.length, blocks.fewest)
         if complete:
             self.collector = None
         self.since = now
@@ -322,34 +323,50 @@ class BudgetSeries:
     # -- state --
 
     def memory(self) -> int:
-        return 2500 + (0 if self.armed is None else ARMED) + (0 if self.collector is None else self.collector.memory())
+        views = 0 if self.armed is None else ARMED + SECOND * (self._views - 1)
+        return 2500 + views + (0 if self.collector is None else self.collector.memory())
 
     def save(self) -> Any:
         return {
             "state": self.state,
             "note": self.note,
             "numbers": np.concatenate(
-                [[getattr(self, name) for name in NUMBERS], self._lags, self._carried, self._after]
+                [
+                    [getattr(self, name) for name in NUMBERS],
+                    *(self._lags[:LAGS], self._carried, self._after, self._lags[LAGS:]),
+                ]
             ),
             "collector": (False if self.spoiled else None) if self.collector is None else self.collector.save(),
             "armed": None if self.armed is None else save_armed(self.armed),
-            "blocks": None if self.blocks is None else self.blocks.save(),
-            "recent": np.concatenate([self._cells.astype(np.uint8), self._values.view(np.uint8)]),
+            "blocks": None if self.blocks is None else self.blocks.head(),
+            "recent": np.concatenate([self._codes().view(np.uint8), self._values.view(np.uint8)]),
         }
+
+    def _codes(self) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """In as few bytes as hold one: two where there are two views."""
+        return self._cells.astype(np.uint16 if self._views == 2 else np.uint8)
+
+    @property
+    def _views(self) -> int:
+        return 1 if self.armed is None or self.armed.seen.width is None else 2
 
     def load(self, saved: Any) -> None:
         self.state, self.note = saved["state"], saved["note"]
-        numbers, *kept = np.split(saved["numbers"], np.cumsum([len(NUMBERS), LAGS, LAGS + 2]))
+        numbers, *kept = np.split(saved["numbers"], np.cumsum([len(NUMBERS), LAGS, LAGS + 2, len(self._after)]))
         for name, value in zip(NUMBERS, numbers.tolist(), strict=True):
             setattr(self, name, value)
-        self._lags, self._carried, self._after = kept
+        lags, self._carried, self._after, more = kept
+        self._lags = np.concatenate([lags, more])
         self.collector = None
         self.spoiled = saved["collector"] is False
         if saved["collector"]:
             self.collector = Collector()
             self.collector.load(saved["collector"])
         self.armed = None if saved["armed"] is None else load_armed(saved["armed"])
-        self.blocks = None if saved["blocks"] is None else load_blocks(saved["blocks"])
+        self.blocks = None
+        if self.armed is not None and saved["blocks"] is not None:
+            self.blocks = blocks_of(self.armed.seen.raw, saved["blocks"])
         recent = saved["recent"]
-        n = len(recent) // 3  # a byte for the cell, two for the level
-        self._cells, self._values = recent[:n].astype(np.int64), recent[n:].copy().view(np.float16)
+        n = len(recent) // (self._views + 2) * self._views  # bytes of codes; two more for each level
+        codes = recent[:n].copy().view(np.uint16 if self._views == 2 else np.uint8)
+        self._cells, self._values = codes.astype(np.int64), recent[n:].copy().view(np.float16)

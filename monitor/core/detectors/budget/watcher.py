@@ -14,6 +14,7 @@ from monitor.core.detectors.budget.pool import Hit, Pool, Watched
 from monitor.core.detectors.budget.series import DISABLED, WATCHING, BudgetSeries, Looks
 from monitor.core.detectors.budget.shares import event_times
 from monitor.core.detectors.budget.tell import reference_rows
+from monitor.core.detectors.budget.width import split
 from monitor.core.detectors.budget.words import describe_armed
 from monitor.core.detectors.inputs import not_numbers, number_parts
 from monitor.core.detectors.keyed import Key, Keyed
@@ -230,8 +231,10 @@ class BudgetWatcher(LearningWatcher):
 
 def _check(looks: Looks, entry: BudgetSeries) -> None:
     """Raises where what a series shows would break the pool, and all others with it."""
-    table = getattr(getattr(entry.armed, "seen", None), "table", None)
-    if table is not None and ((looks.cells < 0) | (looks.cells >= len(table))).any():
-        raise IndexError("a cell beyond the table")
+    seen = getattr(entry.armed, "seen", None)
+    if seen is not None:
+        rows = looks.cells if seen.width is None else np.concatenate(split(looks.cells))
+        if ((rows < 0) | (rows >= len(seen.table))).any():
+            raise IndexError("a cell beyond the table")
     if np.isnan(looks.waited).any() or np.isnan(looks.odds).any():
         raise ArithmeticError("odds that are no numbers")

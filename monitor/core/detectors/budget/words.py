@@ -59,7 +59,8 @@ def chosen(armed: Armed) -> str:
     if seen.predictor.past.slow:
         parts.append("what the last hours were like is taken off")
     if seen.blocks:
-        parts.append("blocks of at least five minutes are ranked, because there are many values")
+        what = "" if seen.width is None else "means and spreads of "
+        parts.append(f"{what}blocks of at least five minutes are ranked, because there are many values")
     if not parts:
         parts.append("values are ranked as they are")
     if armed.why:

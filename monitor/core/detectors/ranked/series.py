@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from monitor.core.detectors.budget.series import REFUSED, BudgetSeries, Looks
+from monitor.core.detectors.budget.width import split
 from monitor.core.detectors.ranked.calibrate import answers, prepared
 from monitor.core.detectors.ranked.tuned import Tuned
 from monitor.core.detectors.shift import WORDS
@@ -60,7 +61,7 @@ class RankedSeries(_Tuned):
         cells = seen.raw if seen.inner is None else seen.inner
         levels = np.interp(seen.cuts, cells.cuts, cells.levels) if seen.blocks else cells.levels
         edges = np.concatenate([[0.0], levels, [1.0]])
-        return prepared(self.tuned.method, ((edges[1:] + edges[:-1]) / 2)[looks.cells])
+        return prepared(self.tuned.method, ((edges[1:] + edges[:-1]) / 2)[split(looks.cells)[0]])
 
     def arm(self, *args: Any) -> None:
         super().arm(*args)

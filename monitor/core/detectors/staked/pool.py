@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from monitor.core.detectors.budget.bets import WEIGHTS
-from monitor.core.detectors.budget.pool import FEW, FEWER, Hit, Pool, Watched
+from monitor.core.detectors.budget.pool import FEW, FEWER, Hit, Pool, Watched, widened
 from monitor.core.detectors.budget.recursion import Cube
 from monitor.core.detectors.budget.series import BudgetSeries
 from monitor.core.detectors.estimated.bets import EstimateBets
@@ -57,7 +57,7 @@ class MixedPool(Pool):
         tables = [np.empty((0, 0)) if isinstance(a, Staked) else a.seen.table for a in self._armed]
         self._offsets = np.cumsum([0, *(len(t) for t in tables)])[: len(tables)].astype(np.int64)
         width = self._recursion.weights.shape[-1]
-        self._cells = [_wide(table, width) for table in tables]
+        self._cells = [widened(table, width) for table in tables]
         self._table = np.concatenate([*self._cells, np.ones((1, width))])
 
     def run(self, entries: Mapping[Key, BudgetSeries], watched: list[Watched]) -> list[Hit]:
@@ -66,7 +66,7 @@ class MixedPool(Pool):
         for w in watched:
             if isinstance(w.looks, StakedLooks):
                 self._offsets[self._places[w.key]] = rows
-                more.append(_wide(w.looks.ratios, width))
+                more.append(widened(w.looks.ratios, width))
                 rows += len(w.looks.ratios)
         if more:
             self._table = np.concatenate([*self._cells, *more, np.ones((1, width))])
@@ -99,8 +99,3 @@ def _weights(entries: Mapping[Key, BudgetSeries]) -> Floats:
     for i, row in enumerate(rows):
         made[i, : len(row)] = row
     return made
-
-
-def _wide(table: Cube, width: int) -> Cube:
-    """The table with columns of ones up to a width."""
-    return table if table.shape[1] == width else np.hstack([table, np.ones((len(table), width - table.shape[1]))])
