@@ -28,7 +28,7 @@ def noise(seed: int, n: int, sd: float = 1.0, mean: float = 0.0) -> Any:
 
 def blocks(values: Any, cut: int = 10**9) -> tuple[Any, Any]:
     """The blocks of a stretch, and what they were scored by."""
-    at = START + STEP * np.arange(len(values))
+    at: Any = START + STEP * np.arange(len(values))
     made = Blocks(fit_cells(noise(1, 4000)))
     parts = [
         made.take(
@@ -98,7 +98,7 @@ def test_a_code_is_a_cell_of_each_view_and_its_ratios_are_their_product() -> Non
 
 def test_single_values_and_columns_of_few_values_have_one_view() -> None:
     values = noise(8, 2000)
-    at = START + 300.0 * np.arange(2000)
+    at: Any = START + 300.0 * np.arange(2000)
     seen = fit_seen(single(np.arange(2000), at, at, values), None, 0.05, 0.1)
     codes, _ = seen.cells(single(np.arange(2000), at, at, values), np.zeros(4))
     assert seen.width is None and codes.max() < BASE

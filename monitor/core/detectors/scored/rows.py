@@ -81,13 +81,21 @@ class Rows(Collector):
         return self._store.memory() + 16 * len(self._clock)
 
     def save(self) -> Any:
-        times = [self._clock, self._at]
-        return {"first": self.first, "seen": self.seen, "step": self.step, "times": times, "store": self._store.save()}
+        times, p = [self._clock, self._at], self.points
+        made = None if self.model is None else [self.model.save(), p.clock, p.at, p.value]  # waits to take effect
+        head = {"first": self.first, "seen": self.seen, "step": self.step}
+        return head | {"times": times, "store": self._store.save(), "made": made}
 
     def load(self, saved: Any) -> None:
         self.first, self.seen, self.step = saved["first"], saved["seen"], saved["step"]
         self._clock, self._at = saved["times"]
         self._store.load(saved["store"])
+        self.model = None
+        if saved["made"] is not None:
+            model, clock, at, value = saved["made"]
+            self.model = Reference(1, self._plan.fit)
+            self.model.load(model)
+            self.points = Points(np.zeros(len(at), dtype=np.int64), clock, at, value, np.full(len(at), np.nan))
 
 
 def score(model: Reference, names: list[str], rows: Matrix) -> tuple[Floats, Matrix]:
