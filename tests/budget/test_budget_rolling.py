@@ -64,8 +64,8 @@ def test_growth_pages_for_ever_when_frozen_and_hardly_when_rolling(player: Make)
     frozen = player(replace(player().detect, tolerance=0.10), step=SLOW)
     often, seldom = play(frozen, values), play(watched := rolling(player), values)
     assert len([day for day in often if day > 28]) >= 3
-    assert [day for day in seldom if day > 28] == []
-    assert refits(watched) >= 35
+    assert len([day for day in seldom if day > 28]) <= 1  # in five weeks at a budget of one a week
+    assert refits(watched) >= 10  # none while a page is open, and none for a week after one that has moved
     assert "trend of +" in row_of(watched)["chosen"]
 
 

@@ -16,8 +16,6 @@ def test_the_budget_holds_and_a_shift_is_found(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.slow
 def test_a_detector_that_pages_too_often_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    nervous = Overloop(detect='{shift: "inputs.*", with: adwin, budget: none}')
+    nervous = Overloop(detect='{shift: "inputs.*", tolerance: 0}', budget=500.0)
     assert short_form(1, nervous) == 1
-    said = capsys.readouterr().err
-    assert "season-ar-0.7:" in said
-    assert "All families together" in said
+    assert "All families together" in capsys.readouterr().err

@@ -109,29 +109,28 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
             if entry.wakes() <= now:
                 entry.wake(now)
 
-    def _work(self, batch: Batch, row: int, now: float, clock: Floats) -> list[Edge]:
+    def _work(self, batch: Batch, row: int, now: float, pace: float, clock: Floats) -> list[Edge]:
         """What is due before a row is looked at: a day's refit to be begun, a series to be armed."""
-        recorded, rolling = float(batch.recorded_at[row]), self._rolling
+        rolling = self._rolling
         if rolling is not None and np.isinf(rolling.due):
             rolling.begin(now)
         elif rolling is not None and now >= rolling.due:
-            self._rounds.add(rolling.ready(self._entries.entries, now), recorded)
-        if recorded < self._rounds.next:
+            self._rounds.add(rolling.ready(self._entries.entries, now), pace)
+        if pace < self._rounds.next:
             return []
         key = self._rounds.take(self._apart)
-        edges = [] if key is None else self._guarded_turn(key, batch, row, now, clock)
+        edges = [] if key is None else self._guarded_turn(key, batch, row, now, pace, clock)
         if key is None or self._rounds.alone(self._apart):
-            edges += self._settle(batch, row, now, clock)
+            edges += self._settle(batch, row, now, pace, clock)
         return edges
 
-    def _guarded_turn(self, key: Key, batch: Batch, row: int, now: float, clock: Floats) -> list[Edge]:
-        recorded = float(batch.recorded_at[row])
+    def _guarded_turn(self, key: Key, batch: Batch, row: int, now: float, pace: float, clock: Floats) -> list[Edge]:
         try:
             points = self._turn(key, now)
         except Exception as problem:
-            self._rounds.pause(recorded)
+            self._rounds.pause(pace)
             return [self._stopped(key, problem, batch, row, clock)]
-        self._rounds.pause(recorded, points)
+        self._rounds.pause(pace, points)
         return []
 
     def _turn(self, key: Key, now: float) -> int:
@@ -164,11 +163,11 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
         rolling = self._rolling
         return rolling.windows[key] if rolling is not None and rolling.open(key, entry) else None
 
-    def _settle(self, batch: Batch, row: int, now: float, clock: Floats) -> list[Edge]:
+    def _settle(self, batch: Batch, row: int, now: float, pace: float, clock: Floats) -> list[Edge]:
         """A piece of work on the threshold that series share; once it is known, they are watched by it."""
         names = self._terms(" ".join(key) for key in sorted(self._rounds.ready))
         work, found = self._rounds.settle(lambda ready: together([(one.made, one.later) for one in ready], names))
-        self._rounds.pause(float(batch.recorded_at[row]), work=work)
+        self._rounds.pause(pace, work=work)
         if found is None:
             return []
         edges, entries, refit = [], self._entries.entries, False

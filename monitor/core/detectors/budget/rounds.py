@@ -2,7 +2,9 @@
 
 Arming a series takes about a tenth of a second, and a rule can have 500 whose references are complete in the same hour:
 at once, that would hold up everybody's pages for a minute. So each piece of work is followed by a pause. It is counted
-in the times at which events were recorded and depends on nothing else, so that a replay does the same.
+in `pace`, the sum of when events were recorded and of the budget's clock, and depends on nothing else, so that a replay
+does the same. Of a live stream both go on by a second a second; of a backfill, which comes within seconds, the second
+one goes on by days: there is nobody to hold up, and what comes behind a reference is to be watched.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from monitor.core.detectors.budget.arming import Armed, Later, Stage, lifted
 from monitor.core.detectors.budget.trial import Trial
 from monitor.core.detectors.keyed import Key
 
-PAUSE = 2.0  # seconds after each piece of work
-POINTS = 2_000  # of a reference, for which the pause is a second longer: arming takes longer
-PIECES = 4_000_000  # of work of a trial, for which it is
+PAUSE = 4.0  # of pace after each piece of work: two seconds of a live stream
+POINTS = 1_000  # of a reference, for which the pause is one longer: arming takes longer
+PIECES = 2_000_000  # of work of a trial, for which it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,19 @@ class Rounds:
     def __init__(self) -> None:
         self.waiting: set[Key] = set()
         self.ready: dict[Key, Ready] = {}
-        self.next = np.inf  # recorded time from which the next piece of work is due
+        self.next = np.inf  # pace from which the next piece of work is due
         self._trial: Trial | None = None
         self._stage: Stage | None = None  # follows from what is ready
 
     def __contains__(self, key: Key) -> bool:
         return key in self.waiting or key in self.ready
 
-    def add(self, keys: Iterable[Key], recorded: float) -> None:
+    def add(self, keys: Iterable[Key], pace: float) -> None:
         """Series whose references are complete; the first has its turn with the next value."""
         idle = not self.waiting and not self.ready
         self.waiting.update(keys)
         if idle and self.waiting:
-            self.next = recorded
+            self.next = pace
 
     def drop(self, keys: Iterable[Key]) -> None:
         """Series that have paged, are gone, or have another reference by now."""
@@ -99,9 +101,9 @@ class Rounds:
         }
         return work, found
 
-    def pause(self, recorded: float, points: int = 0, work: int = 0) -> None:
+    def pause(self, pace: float, points: int = 0, work: int = 0) -> None:
         """After a piece of work: on a reference of so many points, or on a trial."""
-        self.next = recorded + PAUSE + points / POINTS + work / PIECES
+        self.next = pace + PAUSE + points / POINTS + work / PIECES
         self._rest()
 
     def _rest(self) -> None:

@@ -106,28 +106,29 @@ class BudgetWatcher(LearningWatcher):
         if full is not None:
             found.append((full, self._full(batch, full, clock)))
         streams = [stream for stream in streams if stream[0] in self._entries.entries]
-        at, recorded, place = event_times(batch), np.maximum.accumulate(batch.recorded_at), 0
+        at, place = event_times(batch), 0
+        pace = np.maximum.accumulate(batch.recorded_at) + told  # in a backfill one of the two stands still
         active = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(rows for _, _, rows in streams)]))
         while place < len(active):  # only rows that have a value count: in which batches the others come is chance
             row = int(active[place])
             self._wake(float(told[row]))
-            found += self._work(batch, row, float(told[row]), clock)
-            place, due = self._stretch(streams, told[active], recorded[active], active, place)
+            found += self._work(batch, row, float(told[row]), float(pace[row]), clock)
+            place, due = self._stretch(streams, told[active], pace[active], active, place)
             stop = int(active[place]) if place < len(active) else batch.n
             found += self._feed(streams, (row, stop), batch, told, at, clock)
             due = [key for key in due if self._entries.entries[key].collector is not None]  # a page may have ended it
-            self._rounds.add(due, float(recorded[active[place - 1]]))
+            self._rounds.add(due, float(pace[active[place - 1]]))
         return found
 
     def _stretch(
-        self, streams: list[tuple[Key, Part, Ints]], told: Floats, recorded: Floats, active: Ints, place: int
+        self, streams: list[tuple[Key, Part, Ints]], told: Floats, pace: Floats, active: Ints, place: int
     ) -> tuple[int, list[Key]]:
-        """Where the stretch from `active[place]` ends, and which references are complete then. `told` and `recorded`
-        are of the active rows."""
+        """Where the stretch from `active[place]` ends, and which references are complete then. `told` and `pace` are
+        of the active rows."""
         entries = self._entries.entries
         rolls = np.inf if self._rolling is None else self._rolling.due
         limit = min([told[place] + DAY / 2, rolls, *(entries[key].wakes() for key in entries)])
-        ends = (told.searchsorted(limit, side="left"), recorded.searchsorted(self._rounds.next, side="left"))
+        ends = (told.searchsorted(limit, side="left"), pace.searchsorted(self._rounds.next, side="left"))
         stop = max(int(min(ends)), place + 1)
         due: list[Key] = []
         for key, _, rows in streams:
