@@ -60,8 +60,8 @@ def test_(
 ) -> None:
     """Send a receiver a message that says it is a test. Exit code 1 unless it was accepted.
 
-    It takes the way of every message, through the ledger and the daemon's courier. Where no daemon runs it is sent from
-    here.
+    It takes the way of every message, through the ledger and the daemon's courier. Where no daemon runs, or does
+    not know the receiver yet, it is sent from here.
     """
     if config is None and (fate := _through_daemon(context, name, seconds)) is not None:
         _tell(name, fate, output)
@@ -90,7 +90,7 @@ def test_(
 
 
 def _through_daemon(context: typer.Context, name: str, seconds: float) -> dict[str, Any] | None:
-    """What became of a test that the daemon's courier sent; None where no daemon runs."""
+    """What became of a test that the daemon's courier sent; None where no daemon runs, or does not know it (yet)."""
     from monitor.cli.http import DaemonProblem
 
     daemon, until = shared(context).daemon(), time.monotonic() + seconds
@@ -102,8 +102,8 @@ def _through_daemon(context: typer.Context, name: str, seconds: float) -> dict[s
             test = daemon.json(f"{path}/tests/{test['test']}")
         return test
     except DaemonProblem as problem:
-        if problem.status:
-            fail(str(problem), Exit.USAGE if problem.status == 404 else Exit.REFUSED)
+        if problem.status not in (0, 404):
+            fail(str(problem), Exit.REFUSED)
         return None
 
 
