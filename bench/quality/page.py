@@ -73,8 +73,8 @@ Written from rows that `{command}` measured and kept; a dash means that there is
 - **A `harm` rule** (`overloop, harm`) is another pack of one rule, `detect: {{harm: "inputs.x0 == 1"}}`: what a person
   would write for a share of errors. It runs on the streams of zeros and ones.
 - **In sample.** No setting was chosen on the streams of these tables: the detector was worked on with streams of other
-  seeds (from 1,000 on) of the same families. The families themselves are thus known to it; so are the files of the
-  Numenta benchmark."""
+  seeds (from 1,000 on) of the same families. The families themselves are thus known to it. The real series are in
+  sample: what happens after a page, and how a short reference is weighed, was chosen on them."""
 
 
 def _detectors(results: Sequence[Result]) -> str:
@@ -253,14 +253,15 @@ SHORT_OF = """## What falls short, and why
 - **Years without a page.** Some of the streams that must not page in a year are plain noise. On it the detector pages
   by chance, far below its budget but not never; to make that rare it would have to ask for so much more evidence that a
   shift of two standard deviations took longer than was aimed at.
-- **Means of delays at tolerance 0.** A false page is open for a day. A change that begins in it is found afterwards,
-  or taken for part of what was paged: few streams, but the mean is theirs. The medians say what is usual.
+- **Means of delays at tolerance 0.** After a page a series rests, for a day after one alone and longer after several of
+  late, and its next page asks for more. A change that begins then is found afterwards, or taken for part of what was
+  paged: few streams, but the mean is theirs. The medians say what is usual. The same holds for the `harm` rule.
 - **Series that wander.** Where the level of a reference wanders from hour to hour, what the last hours were like is
   taken off. That holds the budget and refuses few, but a small change that stays is found within those hours or not.
 - **Rates.** A rise of a rate is seen by ranks of zeros and ones alone; a `harm` rule, which knows that it is a rate, is
   the one for errors.
 - **Real series that drift.** The budget is a promise about a series that goes on like its reference. The electricity
-  market does not, from week to week, and pages are above the budget there, with or without a drift put in.
+  market does not, from week to week: pages are about at the budget there, since what lasts is one episode.
 - **Short references.** The Numenta files have two or three days of reference; the product asks for fourteen. Most of
   what is found there is sudden."""
 
