@@ -45,7 +45,12 @@ def _rates(results: Sequence[Result], part: str, name: str) -> list[list[str]]:
     return [
         _row(f"worst family at {name} a week, pages a week", "at most 1.0", known[worst].value, 1.0, f" ({worst})"),
         _row(f"its upper 95 % limit at {name} a week", "at most 1.25", known[upper].upper, 1.25, f" ({upper})"),
-        [f"stream-weeks a family at {name} a week", "at least 500", f"{thin:.0f} in the thinnest", _yes(round(thin) >= 500)],
+        [
+            f"stream-weeks a family at {name} a week",
+            "at least 500",
+            f"{thin:.0f} in the thinnest",
+            _yes(round(thin) >= 500),
+        ],
         _row(f"refused at {name} a week but for {' and '.join(HARD)}", "at most 0.2", shares[most], 0.2, f" ({most})"),
     ]
 
