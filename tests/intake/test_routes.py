@@ -293,7 +293,7 @@ def test_large_bodies_do_not_hold_up_small_ones(site: Any) -> None:
     """While a body that takes long to check is under way, the loop goes on answering others."""
 
     async def both() -> tuple[int, Any]:
-        large = asyncio.create_task(site.send(ndjson(*(f"large-{n}" for n in range(100_000)))))
+        large = asyncio.create_task(site.send(ndjson(*(f"large-{n}" for n in range(200_000)))))
         answered = 0
         while not large.done():
             assert (await site.send(event(f"small-{answered}"))).status == 202
@@ -301,7 +301,7 @@ def test_large_bodies_do_not_hold_up_small_ones(site: Any) -> None:
         return answered, await large
 
     answered, large = asyncio.run(both())
-    assert large.json["accepted"] == 100_000 and answered > 3
+    assert large.json["accepted"] == 200_000 and answered > 2
 
 
 def test_too_many_waiting_posts_are_refused_at_once_and_counted(make_site: Any, together: Any) -> None:
