@@ -10,7 +10,7 @@ import numpy as np
 from monitor.core.detectors.budget.arming import Armed
 from monitor.core.detectors.budget.cells import Cells
 from monitor.core.detectors.budget.outliers import fresh
-from monitor.core.detectors.budget.points import Points
+from monitor.core.detectors.budget.points import SHORTEST, Points
 from monitor.core.detectors.budget.predictor import LAGS
 from monitor.core.detectors.budget.shares import PERIOD
 from monitor.core.detectors.budget.width import BASE, Width, split
@@ -36,6 +36,9 @@ def _faults(armed: Armed) -> Iterator[str]:
         yield "a number that is not finite"
     if armed.rate <= 0 or armed.height < 1 or armed.n < 1 or armed.tau <= 0 or armed.sd < 0:
         yield "a rate, a threshold, a size or a spread that cannot be"
+    longer = armed.longer
+    if longer is not None and not (longer.length >= SHORTEST and 0 < longer.rate < math.inf and longer.n >= 1):
+        yield "blocks of a length, a rate or a number that cannot be"
     if armed.first > armed.last:
         yield "an end before its beginning"
     width = [] if seen.width is None else [seen.width.inner]

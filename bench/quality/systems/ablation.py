@@ -143,7 +143,7 @@ def _views(step: int, references: list[Points]) -> list[View]:
     tolerance, spread = (TOLERANCE, SPREAD) if step >= STEPS.index("+ tolerance") else (0.0, 0.0)
     if step < STEPS.index("+ arming"):
         return [View(r.rate, 1.0, seen=fit_seen(r.points, None, tolerance, spread)) for r in made]
-    armed = arm(made, Terms(1.0, tolerance, spread, ("ablation",)))
+    armed = arm(made, Terms(1.0, tolerance, spread, ("ablation",), longer=False))
     return [_armed(reference, found) for reference, found in zip(made, armed, strict=True)]
 
 

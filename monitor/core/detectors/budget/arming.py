@@ -10,6 +10,7 @@ import numpy as np
 
 from monitor.core.detectors.budget.bets import WEIGHTS
 from monitor.core.detectors.budget.crossed import Sample, asked
+from monitor.core.detectors.budget.longer import Longer, merged
 from monitor.core.detectors.budget.outliers import HUGE, Outliers, fit_outliers
 from monitor.core.detectors.budget.points import Blocks, Points
 from monitor.core.detectors.budget.predictor import autocorrelation_time
@@ -48,6 +49,7 @@ class Terms:
     spread: float
     seed: tuple[str, ...]
     up: bool = False  # bet on rises only
+    longer: bool = True  # where it asks for that, slow changes are looked for in longer blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,22 @@ class Armed:
     tau: float  # autocorrelation time of the level
     wander: float  # standard deviation of its means over half a day, in its own
     why: str
+    longer: Longer | None = None  # what `seen` is a view of; None: the points themselves
+
+    @property
+    def ranked(self) -> bool:
+        """Whether its points are blocks of values."""
+        return self.seen.blocks if self.longer is None else self.longer.ranked
+
+    @property
+    def size(self) -> int:
+        """How many of what the shift arm sees its reference holds."""
+        return self.n if self.longer is None else self.longer.n
+
+    @property
+    def pace(self) -> float:
+        """What the shift arm sees, a period."""
+        return self.rate if self.longer is None else self.longer.rate
 
 
 def arm(references: list[Reference], terms: Terms) -> list[Armed | str]:
@@ -105,15 +123,16 @@ def arm_one(reference: Reference, terms: Terms) -> tuple[Armed | str, Later | No
     outliers = fit_outliers(points)
     if terms.budget <= 0 and outliers is None:
         return f"{TOO_EQUAL}.", None
-    seen, later, found, why = _with_height(reference, seen, terms)
-    if found is None and outliers is None:
+    view = _view(reference, seen, terms)
+    if view.height is None and outliers is None:
         return f"{TOO_DEPENDENT}, and {TOO_EQUAL[0].lower()}{TOO_EQUAL[1:]}.", None
     level = points.value[np.abs(points.value) < HUGE] if outliers is None else outliers.level(points)
     tau = autocorrelation_time(level, seen.predictor.past)
     ends = (float(points.clock[0]), float(points.clock[-1]))
     moments = (float(level.mean()), float(level.std()), tau, _wander(level, reference.rate)) if len(level) else NOTHING
-    height = SILENT if found is None else found
-    return Armed(seen, outliers, reference.rate, height, points.n, *ends, *moments, why), later
+    height = SILENT if view.height is None else view.height
+    made = Armed(view.seen, outliers, reference.rate, height, points.n, *ends, *moments, view.why, view.longer)
+    return made, view.later
 
 
 def _wander(level: Floats, rate: float) -> float:
@@ -125,23 +144,57 @@ def _wander(level: Floats, rate: float) -> float:
     return float(level[: halves * size].reshape(halves, size).mean(axis=1).std()) / sd
 
 
-def _with_height(reference: Reference, seen: Seen, terms: Terms) -> tuple[Seen, Later | None, float | None, str]:
-    """The bets that its own reference lets pass, and how high the threshold has to be; None: none does."""
+class View(NamedTuple):
+    """What the shift arm sees of a series, and how high its threshold has to be; None: nothing is high enough."""
+
+    seen: Seen
+    later: Later | None
+    height: float | None
+    why: str = ""
+    longer: Longer | None = None
+
+
+def _view(reference: Reference, seen: Seen, terms: Terms) -> View:
+    """The first of: its points, longer blocks of them, bets that grow linearly, that its own reference lets pass."""
     if terms.budget <= 0:
-        return seen, None, None, ""
+        return View(seen, None, None)
+    found = _steady(reference, seen, terms)
+    if found.height is not None:
+        return found
+    slower = _slower(reference, seen, terms) if terms.longer else None
+    if slower is not None:
+        return slower
+    linear = with_linear_bets(seen)
+    later, height = _tried(reference, linear, terms)
+    if height is not None:
+        return View(linear, later, height, LINEAR)
+    return View(seen, None, None, f"{TOO_DEPENDENT}: only what is sudden is found")
+
+
+def _slower(reference: Reference, seen: Seen, terms: Terms) -> View | None:
+    """The same in longer blocks; None where none are long enough."""
+    for length, points in merged(reference.points, seen.raw):
+        longer = Reference(reference.name, points, Blocks(seen.raw))
+        view = fit_seen(points, seen.raw, terms.tolerance, terms.spread)
+        view = replace(view, up=terms.up, width=None if terms.up else view.width)
+        if view.inner is None or view.inner.constant:
+            continue
+        found = _steady(longer, view, terms)
+        if found.height is not None:
+            blocks = Longer(length, longer.rate, points.n, reference.blocks is not None)
+            return found._replace(longer=blocks)
+    return None
+
+
+def _steady(reference: Reference, seen: Seen, terms: Terms) -> View:
+    """The bets, with or without those on spread, that its own reference lets pass."""
     later, found = _tried(reference, seen, terms)
     if seen.width is not None and (found is None or found >= STEADIER):
         less = replace(seen, width=None)
         other, lower = _tried(reference, less, terms)
         if lower is not None and (found is None or found >= STEADIER * lower):
-            return less, other, lower, UNEVEN
-    if found is not None:
-        return seen, later, found, ""
-    linear = with_linear_bets(seen)
-    later, found = _tried(reference, linear, terms)
-    if found is not None:
-        return linear, later, found, LINEAR
-    return seen, None, None, f"{TOO_DEPENDENT}: only what is sudden is found"
+            return View(less, other, lower, UNEVEN)
+    return View(seen, later, found)
 
 
 def _tried(reference: Reference, seen: Seen, terms: Terms) -> tuple[Later, float | None]:
@@ -232,7 +285,7 @@ def together(both: Sequence[tuple[Armed | str, Later | None]], terms: Terms) -> 
     if len(found) < 2 or len(np.unique(np.concatenate([later.clock for _, later in found]))) > POOLED:
         return None
     own = np.array([made.height for made, _ in found])
-    return _stage([later for _, later in found], [made.rate for made, _ in found], own, terms)
+    return _stage([later for _, later in found], [made.pace for made, _ in found], own, terms)
 
 
 def lifted(made: Armed | str, later: Later | None, more: float | None) -> Armed | str:

@@ -22,10 +22,11 @@ def shift_finding(rule: Rule, batch: Batch, hit: Hit, clock: float) -> Finding:
     effect, interval = None, None
     if armed.sd > 0 and math.isfinite(value):
         effect = (value - armed.mean) / armed.sd
-        error = NORMAL_95 * min(math.sqrt(armed.tau / n), 10.0)
+        values = n * armed.rate / armed.pace  # in whose number `tau` is
+        error = NORMAL_95 * min(math.sqrt(armed.tau / values), 10.0)
         interval = (effect - error, effect + error)
     what = moved(column, segment, effect or 0.0, value, armed.mean)
-    detail = shift_sentence(what, n, since, hit.strength)
+    detail = shift_sentence(what, n, since, hit.strength, "blocks of values" if armed.seen.blocks else "values")
     evidence = Evidence(
         column, segment, "shift: e-detector", _finite(value), armed.mean, effect, interval, n, clock, detail
     )

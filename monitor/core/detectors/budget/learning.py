@@ -42,6 +42,7 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
     ARMS: tuple[float, float]
     UP = False  # whether only rises matter
     GIVEN = True  # whether people can give it references, and put them back
+    LONGER = True  # whether what depends on its past too much is looked at in longer blocks
 
     def __init__(
         self, rule: Rule, detect: Detect, form: str, entries: Keyed[BudgetSeries], budget: float, model: str
@@ -69,7 +70,8 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
 
     def _terms(self, names: Iterable[str]) -> Terms:
         seed = (self.rule.key, self._model, *names)
-        return Terms(self._budget * self.ARMS[0], self._tolerance, min(SPREAD, 2 * self._tolerance), seed, self.UP)
+        spread = min(SPREAD, 2 * self._tolerance)
+        return Terms(self._budget * self.ARMS[0], self._tolerance, spread, seed, self.UP, self.LONGER)
 
     def _apart(self, key: Key) -> bool:
         """Whether a series is armed without the others, by `_arm`."""
@@ -187,7 +189,7 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
     def _take_effect(self, key: Key, one: Ready, source: Collector | Window, now: float) -> bool:
         """Watch a series by what was made for it; answers whether that is a refit of one that was watched."""
         entry, blocks = self._entries.entries[key], None
-        if isinstance(one.made, Armed) and one.made.seen.blocks:
+        if isinstance(one.made, Armed) and one.made.ranked:
             blocks = Blocks(one.made.seen.raw)
         if not one.rolled or self._rolling is None:
             self._adopt(key, one.made, blocks, self._is_complete(entry, np.inf), now)
@@ -200,7 +202,8 @@ class LearningWatcher(KeyedWatcher[BudgetSeries]):
         self._rolling.refused.pop(key, None)
         points, ranked = source.until(np.inf)
         if (ranked is None) == (blocks is None):
-            entry.remember(points.take(slice(-SETTLING, None)))
+            longer = isinstance(one.made, Armed) and one.made.longer is not None
+            entry.remember(points if longer else points.take(slice(-SETTLING, None)))
         return True
 
     def _stopped(self, key: Key, problem: Exception, batch: Batch, row: int, clock: Floats) -> Edge:

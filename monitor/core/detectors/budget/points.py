@@ -54,9 +54,10 @@ def join(parts: list[Points]) -> Points:
 
 
 class Blocks:
-    """Means and spreads of stretches of at least `length` seconds and `FEWEST` values, on a grid of the clock.
+    """Means and spreads of stretches of at least `length` seconds and `fewest` points, on a grid of the clock.
 
-    A block becomes a point at the first value behind it. Sums run from value to value, so cuts change no bit.
+    A block becomes a point at the first one behind it. Sums run from point to point, so cuts change no bit. Points are
+    single values, scored by `cells`, or blocks themselves, which have a score and a spread.
     """
 
     def __init__(self, cells: Cells, length: float = SHORTEST, fewest: int = FEWEST) -> None:
@@ -66,7 +67,7 @@ class Blocks:
         self._start, self._n, self._value, self._score, self._square = -np.inf, 0, 0.0, 0.0, 0.0
 
     def take(self, given: Points) -> Points:
-        cells = self.cells.of(given.value)
+        scores, squares = self._seen(given)
         found: list[tuple[int, float, float, float, float, float]] = []
         i = 0
         while i < given.n:
@@ -74,7 +75,7 @@ class Blocks:
                 self._start = float(np.floor(given.clock[i] / self.length)) * self.length
             end = int(given.clock.searchsorted(self._start + self.length, side="left"))
             j = max(end, i + self.fewest - self._n, i)
-            self._add(given.value[i:j], cells[i:j])
+            self._add(given.value[i:j], scores[i:j], squares[i:j])
             if j < given.n:
                 middle = self._start + self.length / 2
                 value, score, square = (total / self._n for total in (self._value, self._score, self._square))
@@ -85,12 +86,19 @@ class Blocks:
         columns = list(zip(*found, strict=True)) or [()] * 6
         return Points(np.array(columns[0], dtype=np.int64), *(np.array(c, dtype=np.float64) for c in columns[1:]))
 
-    def _add(self, values: Floats, cells: Ints) -> None:
+    def _seen(self, given: Points) -> tuple[Floats, Floats]:
+        """The mean normal score of each point, and that of the squares."""
+        if given.wide is not None:
+            return given.score, given.score * given.score + np.exp(2 * given.wide)
+        cells = self.cells.of(given.value)
+        return self._scores[cells], self._squares[cells]
+
+    def _add(self, values: Floats, scores: Floats, squares: Floats) -> None:
         if len(values):
             with np.errstate(over="ignore", invalid="ignore"):
                 self._value = float(np.cumsum(np.concatenate([[self._value], values]))[-1])
-            self._score = float(np.cumsum(np.concatenate([[self._score], self._scores[cells]]))[-1])
-            self._square = float(np.cumsum(np.concatenate([[self._square], self._squares[cells]]))[-1])
+            self._score = float(np.cumsum(np.concatenate([[self._score], scores]))[-1])
+            self._square = float(np.cumsum(np.concatenate([[self._square], squares]))[-1])
             self._n += len(values)
 
     def save(self) -> Any:

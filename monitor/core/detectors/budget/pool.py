@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -66,7 +66,7 @@ class Hit:
         logs = np.log(ratios(self.series.armed.seen.table, self.looks.past[start:stop]))
         gains = np.cumsum(logs[::-1], axis=0)
         n = int(np.unravel_index(int(np.argmax(gains)), gains.shape)[0]) + 1
-        spacing = PERIOD / max(self.series.armed.rate, 1e-9)
+        spacing = PERIOD / max(self.series.armed.pace, 1e-9)
         since = float(self.looks.points.at[max(self.place, 0)]) - (n - 1) * spacing
         armed = self.series.armed
         far = float(self.looks.levels[stop - n : stop].astype(np.float64).mean())
@@ -104,7 +104,7 @@ class Pool:
         self._places = {key: i for i, (key, _) in enumerate(armed)}
         self._armed = [a for _, a in armed]
         scale = np.array([entries[key].share for key, _ in armed])
-        few = np.maximum(FEW / np.array([a.n for _, a in armed]), 1.0) ** FEWER
+        few = np.maximum(FEW / np.array([a.size for _, a in armed]), 1.0) ** FEWER
         self._price(scale, few)
         tables = [a.seen.table for _, a in armed]
         self._offsets = np.cumsum([0, *(len(t) for t in tables)])[: len(tables)].astype(np.int64)
@@ -117,7 +117,8 @@ class Pool:
         short = np.maximum(SHORT / np.maximum(scale, 1e-3), 1.0) ** STEEP
         heights = np.array([a.height for a in self._armed])
         self._heights = np.minimum(heights * short * few, SILENT)
-        used = np.where(heights >= SILENT, 0.0, self._shift / short)
+        longer = np.array([a.size < a.n for a in self._armed])  # it uses less of its part, as a page is dearer to it
+        used = np.where(heights >= SILENT, 0.0, self._shift / (short * np.where(longer, few, 1.0)))
         whole = self._shift + self._outlier
         self._sudden = np.maximum(np.minimum(whole - used, LEFT * whole), self._outlier)
 
@@ -126,7 +127,11 @@ class Pool:
         watched = [w for w in watched if w.key in self._places]
         if not watched:
             return []
-        betting = [w for w in watched if self._heights[self._places[w.key]] < SILENT]  # else only what is sudden counts
+        betting = [
+            w if w.looks.slow is None else replace(w, looks=w.looks.slow)
+            for w in watched
+            if self._heights[self._places[w.key]] < SILENT and w.looks.bet_on.points.n
+        ]  # of the others only what is sudden counts
         rows = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(w.looks.points.rows for w in betting)]))
         table, placed = self._laid_out(betting)
         cells = np.full((len(rows), len(self._places)), len(table) - 1, dtype=np.int64)
@@ -134,9 +139,8 @@ class Pool:
         for w, lines in zip(betting, placed, strict=True):
             i, at = self._places[w.key], rows.searchsorted(w.looks.points.rows)
             cells[at, i] = lines
-            due[at, i] = self._released(w.key, w.looks) / (
-                self._heights[i] * self._worn(w.looks.points, w.looks.worn[0])
-            )
+            released = self._released(w.key, w.looks, self._armed[i].pace)
+            due[at, i] = released / (self._heights[i] * self._worn(w.looks.points, w.looks.worn[0]))
         sudden = self._outliers(watched)
         for hit in sudden:
             if self._heights[self._places[hit.key]] < SILENT:
@@ -186,19 +190,21 @@ class Pool:
 
     def _wear(self, hit: Hit, rows: Ints, due: Floats) -> None:
         """Make pages of the shift arm dearer behind one of the outlier arm."""
-        i, later = self._places[hit.key], slice(hit.place + 1, None)
-        points = hit.looks.points.take(later)
+        i, looks = self._places[hit.key], hit.looks.bet_on
+        later = np.flatnonzero(looks.points.rows > hit.row)
+        points = looks.points.take(later)
         worn = self._worn(points, hit.series.worn(points.clock, hit.clock)[0])
-        due[rows.searchsorted(points.rows), i] = self._released(hit.key, hit.looks)[later] / (self._heights[i] * worn)
+        released = self._released(hit.key, looks, self._armed[i].pace)[later]
+        due[rows.searchsorted(points.rows), i] = released / (self._heights[i] * worn)
 
-    def _released(self, key: Key, looks: Looks) -> Floats:
+    def _released(self, key: Key, looks: Looks, rate: float) -> Floats:
         """The part of a period's budget that the time each point has waited gives to its series.
 
-        At most what `PATIENCE` points usually wait for: a silence is no reason to ask for less evidence.
+        At most what `PATIENCE` points usually wait for, of `rate` a period: a silence is no reason to ask for less
+        evidence.
         """
-        i = self._places[key]
-        share = float(self._shares[i])
-        most = min(CAP, PATIENCE * share / max(self._armed[i].rate, 1e-9))
+        share = float(self._shares[self._places[key]])
+        most = min(CAP, PATIENCE * share / max(rate, 1e-9))
         return np.minimum(looks.waited * (share / PERIOD), most)
 
     def _shifts(
@@ -232,7 +238,7 @@ class Pool:
         if self._outlier <= 0:
             return found
         for w in watched:
-            stakes = self._released(w.key, w.looks) / w.looks.worn[1]
+            stakes = self._released(w.key, w.looks, self._armed[self._places[w.key]].rate) / w.looks.worn[1]
             budget = self._sudden[self._places[w.key]]
             over = np.flatnonzero((w.looks.odds * stakes * budget >= 1.0) & (w.looks.odds >= RARE))
             if len(over):
@@ -267,7 +273,7 @@ class Pool:
         """Points until a shift of one and of two standard deviations is found, about; None: hardly ever."""
         i = self._places[key]
         armed = self._armed[i]
-        release = self._shares[i] * self._shift / max(armed.rate, 1e-9) / armed.height
+        release = self._shares[i] * self._shift / max(armed.pace, 1e-9) / armed.height
         return {size: delay(armed.seen, size, release) for size in (1.0, 2.0)}
 
     def now(self, key: Key) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Looks:
     `worn`: how many times dearer a page of each arm is than at first.
     `levels` (in standard deviations around the mean of the reference) and `past` are levels and cells of these points
     and of up to `RECENT` before them.
+    `slow` is what the shift arm is shown where that is longer blocks of these points, which have no cells then.
     """
 
     points: Points
@@ -53,6 +54,11 @@ class Looks:
     worn: tuple[Floats, Floats]
     levels: Halves
     past: Ints
+    slow: Looks | None = field(default=None, kw_only=True)
+
+    @property
+    def bet_on(self) -> Looks:
+        return self if self.slow is None else self.slow
 
 
 class BudgetSeries:
@@ -67,6 +73,8 @@ class BudgetSeries:
         self.collector: Collector | None = Collector()
         self.armed: Armed | None = None
         self.blocks: Blocks | None = None
+        self._longer: Blocks | None = None  # what the shift arm is shown, where that is not each point
+        self._slow_since = np.nan  # `since` of those
         self.since = np.nan  # clock of the last point; NaN: the next one releases nothing
         self.paged = -np.inf  # clock of the last page of either arm
         self.muted = -np.inf  # clock up to which the outlier arm says nothing more
@@ -107,9 +115,10 @@ class BudgetSeries:
         self.state, self.note, self.armed = WATCHING, "", made
         self.share = min((made.last - made.first) / (0.99 * FULL), 1.0)
         self.blocks = None if blocks is None else Blocks(made.seen.raw, blocks.length, blocks.fewest)
+        self._longer = None if made.longer is None else made.longer.blocks(made.seen.raw)
         if complete:
             self.collector = None
-        self.since = now
+        self.since = self._slow_since = now
         self._lags, self._carried = np.zeros(LAGS), fresh()
         self._values, self._cells = np.empty(0, dtype=np.float16), np.empty(0, dtype=np.int64)
         self.offset, self.ratio, self.barred = 0.0, 1.0, -np.inf
@@ -117,9 +126,10 @@ class BudgetSeries:
     def remember(self, points: Points) -> None:
         """Points that came before: a series that is armed anew is not to take what comes next for its first values."""
         assert self.armed is not None
-        cells, self._lags = self.armed.seen.cells(points, self._lags)
         _, self._carried = self._odds(points)
-        self._values, self._cells = self._levels(points)[-RECENT:], cells[-RECENT:]
+        slow = points if self._longer is None else self._longer.take(points)
+        cells, self._lags = self.armed.seen.cells(slow, self._lags)
+        self._values, self._cells = self._levels(slow)[-RECENT:], cells[-RECENT:]
 
     # -- watching --
 
@@ -134,19 +144,28 @@ class BudgetSeries:
         points = given if self.blocks is None else self.blocks.take(given)
         if not points.n:
             return None
-        start = float(points.clock[0]) if np.isnan(self.since) else self.since
-        waited = np.diff(points.clock, prepend=start)
-        self.since = float(points.clock[-1])
-        cells, self._lags = armed.seen.cells(points, self._lags)
+        if np.isnan(self.since):
+            self._slow_since = np.nan
+        waited, self.since = _waited(points, self.since)
         odds, self._carried = self._odds(points)
+        slow = points if self._longer is None else self._longer.take(points)
+        if self.state == LATCHED:
+            self._look_after(slow if armed.outliers is None else points)
+        odds, worn = self._further(points.clock, odds), self.worn(points.clock)
+        if self._longer is None:
+            return Looks(points, *self._shown_of(armed, points, odds, waited, worn))
+        spent, self._slow_since = _waited(slow, self._slow_since)
+        shown = Looks(slow, *self._shown_of(armed, slow, np.zeros(slow.n), spent, self.worn(slow.clock)))
+        none = np.empty(0, dtype=np.int64)
+        return Looks(points, none, odds, waited, worn, self._levels(points), none, slow=shown)
+
+    def _shown_of(self, armed: Armed, points: Points, odds: Floats, waited: Floats, worn: tuple[Floats, Floats]) -> Any:
+        """What is shown of points that are bet on, behind the points themselves."""
+        cells, self._lags = armed.seen.cells(points, self._lags)
         levels = np.concatenate([self._values, self._levels(points)])
         past = np.concatenate([self._cells, cells])
         self._values, self._cells = levels[-RECENT:], past[-RECENT:]
-        if self.state == LATCHED:
-            self._look_after(points)
-        waited = np.maximum(waited, 0.0)
-        odds = self._further(points.clock, odds)
-        return Looks(points, cells, odds, waited, self.worn(points.clock), levels, past)
+        return cells, odds, waited, worn, levels, past
 
     def _levels(self, points: Points) -> Halves:
         armed = self.armed
@@ -305,8 +324,11 @@ class BudgetSeries:
         late = points.take(np.flatnonzero(points.clock >= (self.paged + self.wakes()) / 2))
         if armed is None or not late.n:
             return
-        rest = np.zeros(late.n) if armed.outliers is None else armed.outliers.rest(late)
-        score = armed.seen.scores(late) - armed.seen.predictor.expected(slots(late.at))
+        rest = score = np.zeros(late.n)
+        if armed.outliers is not None:
+            rest = armed.outliers.rest(late)
+        else:
+            score = armed.seen.scores(late) - armed.seen.predictor.expected(slots(late.at))
         for values in np.column_stack([np.ones(late.n), rest, rest * rest, score, score * score]):
             self._after = self._after + values  # one after another: cuts change no bit
 
@@ -340,6 +362,7 @@ class BudgetSeries:
             "armed": None if self.armed is None else save_armed(self.armed),
             "blocks": None if self.blocks is None else self.blocks.head(),
             "recent": np.concatenate([self._codes().view(np.uint8), self._values.view(np.uint8)]),
+            **({} if self._longer is None else {"longer": [self._slow_since, *self._longer.head()]}),
         }
 
     def _codes(self) -> npt.NDArray[np.unsignedinteger[Any]]:
@@ -366,7 +389,19 @@ class BudgetSeries:
         self.blocks = None
         if self.armed is not None and saved["blocks"] is not None:
             self.blocks = blocks_of(self.armed.seen.raw, saved["blocks"])
+        self._longer, self._slow_since = None, np.nan
+        if self.armed is not None and "longer" in saved:
+            self._slow_since, *head = saved["longer"]
+            self._longer = blocks_of(self.armed.seen.raw, head)
         recent = saved["recent"]
         n = len(recent) // (self._views + 2) * self._views  # bytes of codes; two more for each level
         codes = recent[:n].copy().view(np.uint16 if self._views == 2 else np.uint8)
         self._cells, self._values = codes.astype(np.int64), recent[n:].copy().view(np.float16)
+
+
+def _waited(points: Points, since: float) -> tuple[Floats, float]:
+    """How long each point was awaited, nothing for the first one if `since` is NaN; and the clock of the last one."""
+    if not points.n:
+        return np.empty(0), since
+    waited = np.diff(points.clock, prepend=float(points.clock[0]) if np.isnan(since) else since)
+    return np.maximum(waited, 0.0), float(points.clock[-1])

@@ -38,7 +38,8 @@ def reference_rows(
         if entry.armed is not None:
             row |= told(key, entry)
             row |= {"share": entry.share, "now": pool.now(key)}
-            row |= {"blocks": entry.blocks is not None, "spacing": PERIOD / max(entry.armed.rate, 1e-9)}
+            blocks = entry.blocks is not None or getattr(entry.armed, "longer", None) is not None
+            row |= {"blocks": blocks, "spacing": PERIOD / max(entry.armed.pace, 1e-9)}
         elif entry.state == REFUSED:
             row["refused"] = entry.note
         if entry.note and entry.state != REFUSED:

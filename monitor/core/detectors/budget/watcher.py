@@ -234,7 +234,8 @@ def _check(looks: Looks, entry: BudgetSeries) -> None:
     """Raises where what a series shows would break the pool, and all others with it."""
     seen = getattr(entry.armed, "seen", None)
     if seen is not None:
-        rows = looks.cells if seen.width is None else np.concatenate(split(looks.cells))
+        cells = looks.bet_on.cells
+        rows = cells if seen.width is None else np.concatenate(split(cells))
         if ((rows < 0) | (rows >= len(seen.table))).any():
             raise IndexError("a cell beyond the table")
     if np.isnan(looks.waited).any() or np.isnan(looks.odds).any():

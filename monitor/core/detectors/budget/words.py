@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 from monitor.core.detectors.budget.arming import SILENT, Armed
+from monitor.core.detectors.budget.longer import HOUR
 from monitor.core.detectors.budget.predictor import DAY
 from monitor.core.detectors.report import clean, in_segment, number
 
@@ -26,10 +27,10 @@ def moved(column: str, segment: str, effect: float, value: float, expected: floa
     return f"{name} moved from a mean of {number(expected)} to {number(value)} ({far})"
 
 
-def shift_sentence(what: str, n: int, since: float, evidence: float) -> str:
+def shift_sentence(what: str, n: int, since: float, evidence: float, unit: str = "values") -> str:
     factor = f"{evidence:,.0f}" if evidence < 1e7 else f"{evidence:.0e}"
     sure = f"{factor} times likelier if it did than if nothing worth acting on had happened"
-    return f"{what}, over its last {n:,} values, since {when(since)}; what was seen is {sure}."
+    return f"{what}, over its last {n:,} {unit}, since {when(since)}; what was seen is {sure}."
 
 
 def outlier_sentence(column: str, segment: str, value: float, expected: float, odds: float) -> str:
@@ -58,7 +59,10 @@ def chosen(armed: Armed) -> str:
         parts.append(f"each value is predicted from the {'one' if lags == 1 else lags} before it")
     if seen.predictor.past.slow:
         parts.append("what the last hours were like is taken off")
-    if seen.blocks:
+    if armed.longer is not None:
+        hours = f"{number(armed.longer.length / HOUR)} hour{'' if armed.longer.length == HOUR else 's'}"
+        parts.append(f"blocks of at least {hours} are ranked, because single values depend too much on each other")
+    elif seen.blocks:
         what = "" if seen.width is None else "means and spreads of "
         parts.append(f"{what}blocks of at least five minutes are ranked, because there are many values")
     if not parts:

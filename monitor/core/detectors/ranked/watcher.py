@@ -24,6 +24,7 @@ class _ByRiver(StakedWatcher):
     """What both have in common: a detector of River for each series, tuned to the budget."""
 
     ARMS = (1.0, 0.0)
+    LONGER = False  # River's detectors are tuned to the pace of single values
     GIVEN = False
     _method: str
 

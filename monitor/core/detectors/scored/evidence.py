@@ -27,9 +27,10 @@ def anomaly_finding(rule: Rule, batch: Batch, hit: Hit, clock: float, method: st
     score = f"score ({WORDS[method]})"
     where = f"{clean(column)}{in_segment(segment)}"
     if slow:
+        unit = "blocks of scores" if armed.seen.blocks else "values"
         top = ", ".join(f"{clean(name)} ({away:+.1f} sd)" for name, away in series.top(hit.row))
         moved = f"The {score} of {where} rose from {number(armed.mean)} to {number(value)}"
-        detail = shift_sentence(f"{moved}, with {top} furthest from the reference", n, since, hit.strength)
+        detail = shift_sentence(f"{moved}, with {top} furthest from the reference", n, since, hit.strength, unit)
     else:
         event = clean(batch.ids[hit.row])
         detail = (

@@ -42,6 +42,15 @@ class Staked:
     tolerance: float
     tau: float
 
+    @property
+    def size(self) -> int:
+        return self.n
+
+    @property
+    def pace(self) -> float:
+        """What is bet on, a period: each point."""
+        return self.rate
+
     def save(self) -> Any:
         numbers = [self.rate, self.height, self.n, self.first, self.last, self.every, self.tolerance, self.tau]
         bets = self.bets.save()

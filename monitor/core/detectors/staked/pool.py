@@ -51,7 +51,7 @@ class MixedPool(Pool):
         self._share_out()
         scale = np.array([entries[key].share for key, _ in armed])
         # the bets on codes are careful with a small reference by themselves
-        n = np.array([np.inf if isinstance(a, Staked) else a.n for a in self._armed])
+        n = np.array([np.inf if isinstance(a, Staked) else a.size for a in self._armed])
         self._price(scale, np.maximum(FEW / n, 1.0) ** FEWER)
         self._recursion.weights = _weights(entries)
         tables = [np.empty((0, 0)) if isinstance(a, Staked) else a.seen.table for a in self._armed]
