@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 
 from monitor.core import state
+from monitor.core.detectors.budget.arming import Armed, Reference, Terms, arm_one
 from monitor.core.detectors.budget.bets import WEIGHTS
 from monitor.core.detectors.budget.crossed import FOLDS, Sample, asked
+from monitor.core.detectors.budget.given import entry_of
 from monitor.core.detectors.budget.points import Points, single
+from monitor.core.detectors.budget.pool import AMONG, REMEMBERED, SHORT, STEEP, Pool
 from monitor.core.detectors.budget.seen import fit_seen
-from monitor.core.detectors.budget.series import FADES, MUTE, RARE, BudgetSeries
+from monitor.core.detectors.budget.series import DEARER, FADES, MUTE, RARE, BudgetSeries
 from monitor.core.detectors.budget.shares import PERIOD
 from monitor.core.detectors.methods import parameters_of
 from monitor.core.detectors.scored.rows import Rows
 from monitor.core.detectors.scored.watcher import plan
+from monitor.core.references import FittedSeries
 from monitor.core.rules.model import Detect
 
 START = 1_700_000_000.0
@@ -131,3 +135,43 @@ def test_a_model_that_waits_to_take_effect_is_kept() -> None:
     assert state.dump(again.save()) == state.dump(rows.save())
     for name in ("clock", "at", "value"):
         assert np.array_equal(getattr(again.points, name), getattr(found, name))
+
+
+def test_pages_of_a_rule_make_its_next_ones_dearer_from_half_a_day_on_for_weeks() -> None:
+    """Other series of the rule, too; each page of late tenfold, three of them at most, a half as much every week."""
+    pool = Pool(0.94, 0.06)
+    own = np.ones(6)
+    hours = np.array([1.0, 11.0, 13.0, 24 * 7 - 1, 24 * 7 + 1, 24 * 15])
+    at = Points(np.arange(6), START + 3600 * hours, START + 3600 * hours, np.zeros(6), np.zeros(6))
+    assert pool._worn(at, own) is own
+    pool._note(START)
+    tenth = DEARER[0]
+    assert pool._worn(at, own).tolist() == pytest.approx([1.0, 1.0, tenth, tenth, tenth**0.5, tenth**0.25])
+    pool._note(START + MUTE - 1)  # within a day of the other: the same page
+    assert pool._worn(at, own)[2] == tenth
+    for more in range(1, 9):
+        pool._note(START + more * MUTE)
+    late = Points(np.arange(1), at.clock[:1] + 9 * MUTE, at.at[:1], np.zeros(1), np.zeros(1))
+    assert pool._worn(late, np.ones(1))[0] == tenth**AMONG
+    assert pool._worn(late, np.full(1, 1e9))[0] == 1e9  # what its own pages make of it, where that is more
+    assert len(pool._told) <= REMEMBERED
+
+
+def test_pages_of_a_rule_are_remembered_by_its_state() -> None:
+    pool, other = Pool(0.94, 0.06), Pool(0.94, 0.06)
+    pool._note(START)
+    other.load(state.load(state.dump(pool.save())), {})
+    assert other._told.tolist() == [START]
+
+
+@pytest.mark.parametrize(("days", "share"), [(14, 1.0), (20, 1.0), (7, 7 / 13.86), (3, 3 / 13.86)])
+def test_a_reference_that_is_given_has_as_much_of_the_budget_as_it_is_long(days: int, share: float) -> None:
+    given = Reference("x", points(np.random.default_rng(7).normal(0, 1, days * 288)), None)
+    made, _ = arm_one(given, Terms(0.94, 0.05, 0.1, ("rule",)))
+    assert isinstance(made, Armed)
+    entry = entry_of(FittedSeries("", "", "x", made, None), 0.05, 0.05)
+    assert entry.share == pytest.approx(share, rel=0.01)
+    pool = Pool(0.94, 0.06)
+    pool.adopt({("", "", "x"): entry})
+    dearer = max(SHORT / share, 1.0) ** STEEP  # short of six days, slow changes ask for more
+    assert pool._heights[0] == pytest.approx(made.height * dearer, rel=0.05)
