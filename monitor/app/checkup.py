@@ -36,7 +36,7 @@ def checkup(settings: Settings, environ: Mapping[str, str]) -> Iterator[Look]:
     if found.health == "problem":
         return
     yield _disk(home, settings)
-    yield _daemon(home)
+    yield _daemon(home, settings.engines)
     usable = _schema(home)
     yield usable
     now = None
@@ -85,21 +85,23 @@ def _disk(home: Home, settings: Settings) -> Look:
     return Look("disk", "ok", f"{said}, and space is kept back for the ledger.")
 
 
-def _daemon(home: Home) -> Look:
-    said = word.last(home.run)
+def _daemon(home: Home, engines: int) -> Look:
+    said = word.last(home.run, engines)
     owner = _owner(home)
+    each = "its engine has" if engines == 1 else f"each of its {engines} engines has"
     if said.get("ready"):
-        waits = str(said.get("waiting") or "")
-        if waits in ("ledger", "spool"):
+        if waits := word.hindered(said):
             remedy = f"Look at the daemon's log for `waiting_{waits}`: it says what is in the way."
             return Look("daemon", "problem", f"The daemon runs as process {owner}, and waits for the {waits}.", remedy)
         if lost := said.get("losses"):
             remedy = "GET /-/engine and the log say more; nothing can be done about it now."
             return Look("daemon", "warning", f"The daemon runs, and something was lost: {lost[0]}", remedy)
-        return Look("daemon", "ok", f"The daemon runs as process {owner}, and its engine has finished a turn lately.")
+        return Look("daemon", "ok", f"The daemon runs as process {owner}, and {each} finished a turn lately.")
     if owner is not None:
         remedy = "If it has just been started, wait a moment; else read its log, and restart it."
-        return Look("daemon", "problem", f"The daemon runs as process {owner}, and its engine says nothing.", remedy)
+        silent = [str(number) for number in range(engines) if not word.last_of(home.run, number)["ready"]]
+        who = "its engine says" if engines == 1 else f"of its {engines} engines number {' and '.join(silent)} says"
+        return Look("daemon", "problem", f"The daemon runs as process {owner}, and {who} nothing.", remedy)
     remedy = f"Start it with `overloop run --home {home.path}`, or `systemctl start overloop`."
     return Look("daemon", "problem", "The daemon does not run, so nothing is watched.", remedy)
 

@@ -1,4 +1,4 @@
-"""A child of `overloop run`: started as `python -m monitor.app.child front|engine`, told its settings on a pipe."""
+"""A child of `overloop run`: started as `python -m monitor.app.child front|engine|engine-1|…`, told its settings."""
 
 from __future__ import annotations
 

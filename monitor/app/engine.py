@@ -1,4 +1,4 @@
-"""The engine process: pumps, desk's deadlines, courier and timers. The only one that may load River."""
+"""An engine process: the pumps of its partitions, and in the first one what there is once. Only engines load River."""
 
 from __future__ import annotations
 
@@ -6,37 +6,27 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from monitor.app import word
-from monitor.app.calls import Calls
-from monitor.app.home import Home, secret_key
-from monitor.app.housekeeping import jobs, sign_head
-from monitor.app.telling import Telling, tell_receivers
+from monitor.app.home import Home
+from monitor.app.housekeeping import jobs
+from monitor.app.keeper import Keeper
+from monitor.app.telling import Telling
 from monitor.clock import Clock
-from monitor.core.notices.render import Links
 from monitor.core.rules.model import Book
-from monitor.delivery.apprise_pool import HelperPool
-from monitor.delivery.apprise_sender import Senders
-from monitor.delivery.senders import make_senders
 from monitor.runtime.books import EMPTY, Shelf
-from monitor.runtime.canary import Canary
-from monitor.runtime.courier import Courier
-from monitor.runtime.desk import Desk
 from monitor.runtime.pace import AGAIN, Pace
 from monitor.runtime.pump import Pump, Stopped
 from monitor.runtime.timers import Timers
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, rule_folders, spool_options
-from monitor.settings.secrets import addresses
 from monitor.settings.telling import policy
-from monitor.signing import KeyFileError
 from monitor.spool import Spool, SpoolError, partition_of
-from monitor.store import outbox, queries
+from monitor.store import queries
 from monitor.store.errors import LedgerUnavailable
 from monitor.store.ledger import Fenced
 from monitor.store.snapshots import Snapshots
@@ -50,56 +40,44 @@ if TYPE_CHECKING:
 log = structlog.get_logger("engine")
 
 BEAT = 1.0  # seconds between looks at whether the loops make progress
-GAUGE = 15.0  # seconds between looks at what the ledger holds while nothing happens
 FENCED = 3  # exit code when another engine took over
 AT_END = 15.0  # seconds the loops may take to end
 
 
 class Engine:
-    """Everything the engine process owns. `start`, then `beat` about once a second, then `stop`.
+    """Everything an engine process owns. `start`, then `beat` about once a second, then `stop`.
 
-    Each partition is brought back by its pump's own thread: people's deadlines and messages wait for none of it.
+    Of `settings.engines` engines, number k has the partitions k, k + engines, k + 2 engines, …; a partition knows
+    nothing of this, so their number may change from one start to the next. Each partition is brought back by its
+    pump's own thread: people's deadlines and messages wait for none of it.
     """
 
-    def __init__(self, home: Home, settings: Settings) -> None:
-        self.home, self.settings = home, settings
+    def __init__(self, home: Home, settings: Settings, number: int = 0) -> None:
+        self.home, self.settings, self.number = home, settings, number
+        self.partitions = range(number, settings.partitions, settings.engines)
         self.clock = Clock(home.path)
         self.database = home.database()
         self.spool = Spool.open(home.spool, settings.partitions, spool_options(settings), write=False)
         self.shelf = Shelf(rule_folders(settings), parameters(settings), model_options(settings), settings.partitions)
         self.policy = policy(settings)
         kinds = {receiver.name: receiver.kind for receiver in self.policy.receivers}
-        self.metrics = EngineMetrics(kinds)
-        self.shared = SharedExposition(home.run / "engine.prom")
-        self.helpers = HelperPool()
-        self.senders = Senders()
+        self.metrics = EngineMetrics(() if number else kinds)
+        self.shared = SharedExposition(word.numbers_of(home.run, number))
         self.stopping = threading.Event()
         self.failure: str | None = None
         self.fenced = False
+        self.all_pumps = [pump_name(partition) for partition in range(settings.partitions)]  # of all engines
         self._pumps: dict[int, Pump] = {}
-        self._paces = {partition: Pace() for partition in range(settings.partitions)}  # while they are brought back
+        self._paces = {partition: Pace() for partition in self.partitions}  # while they are brought back
         self._threads: list[threading.Thread] = []
         self._beaten: dict[str, int] = {}
-        self._desk_turns = 0
-        self._sleepers = {name: Sleeper(home.run / f"{name}.sock") for name in self._loops()}
-        self._wakers = {name: Waker(home.run / f"{name}.sock") for name in self._loops()}
-        self.desk = Desk(
-            self.database,
-            self.clock,
-            self.policy,
-            self._book,
-            settings.url,
-            partition_of=self._partition_of,
-            told=partial(self._wake, "courier", *map(pump_name, self._paces)),
-            partitions=settings.partitions,
-        )
-        self.telling = Telling(self.metrics, partial(self._wake, "desk", "courier"), self.clock, kinds)
-        self.calls = Calls(self.desk, self.clock, secret_key(home), settings.url, partial(self._wake, "desk"))
-        self.canary = Canary(
-            home.path, self.database, self.clock, settings.partitions, partial(self._wake, "courier"), self._came_round
-        )
-        self.rounded: tuple[float, float] | None = None  # the last event that came round: seconds it took, and when
-        self.courier: Courier | None = None  # once its receivers' addresses are checked
+        names = ("desk", "courier", *self.all_pumps)
+        self._wakers = {name: Waker(home.run / f"{name}.sock") for name in names}
+        self.telling = Telling(self.metrics, partial(self.wake, "desk", "courier"), self.clock, kinds)
+        self.keeper = None if number else Keeper(self)
+        self._loops = dict[str, Callable[[], None]]() if self.keeper is None else self.keeper.loops
+        self._loops |= {pump_name(partition): partial(self._pumping, partition) for partition in self.partitions}
+        self.sleepers = {name: Sleeper(home.run / f"{name}.sock") for name in self._loops}
         self.timers = Timers(jobs(self), self.metrics.house.job)
         self.say()
 
@@ -112,23 +90,17 @@ class Engine:
     def ready(self) -> bool:
         return len(self._pumps) == len(self._paces) and not self.stopping.is_set()
 
-    def _loops(self) -> list[str]:
-        return ["desk", "courier", *(pump_name(partition) for partition in self._paces)]
-
-    def _partition_of(self, model: str) -> int:
+    def partition_of(self, model: str) -> int:
         return partition_of(model, self.settings.partitions)
 
-    def _book(self) -> Book:
+    def book(self) -> Book:
         """The rule book that is in force."""
         with self.database.read() as connection:
             digest = queries.get_fact(connection, "book")
         return EMPTY if digest is None else self.shelf.resolve(self.database, digest)
 
-    def _came_round(self, seconds: float, at: float) -> None:
-        self.rounded = seconds, at
-        self.metrics.house.roundtrip(seconds)
-
-    def _wake(self, *names: str) -> None:
+    def wake(self, *names: str) -> None:
+        """Whoever sleeps by these names, in whatever process."""
         for name in names:
             self._wakers[name].wake()
 
@@ -136,10 +108,8 @@ class Engine:
 
     def start(self) -> None:
         """Let the loops run."""
-        self._run("desk", self._deadlines)
-        self._run("courier", self._couriering)
-        for partition in self._paces:
-            self._run(pump_name(partition), partial(self._pumping, partition))
+        for name, loop in self._loops.items():
+            self._run(name, loop)
         self.timers.start()
 
     def stop(self) -> None:
@@ -147,14 +117,13 @@ class Engine:
         self.stopping.set()
         self.say()
         self.timers.stop()
-        self._wake(*self._loops())
+        self.wake(*self._loops)
         until = time.monotonic() + AT_END
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        with suppress(LedgerUnavailable, KeyFileError):
-            sign_head(self)
-        self.helpers.close()
-        for sleeper in self._sleepers.values():
+        if self.keeper is not None:
+            self.keeper.close()
+        for sleeper in self.sleepers.values():
             sleeper.close()
         self.database.close()
 
@@ -176,9 +145,9 @@ class Engine:
 
     def beat(self) -> bool:
         """Whether every loop has made progress since the last call that said so, or waits for something named."""
-        beats = {pump_name(p): self._pace(p).beats for p in self._paces} | {"desk": self._desk_turns}
-        if self.courier is not None:
-            beats["courier"] = self.courier.turns
+        beats = {pump_name(p): self._pace(p).beats for p in self._paces}
+        if self.keeper is not None:
+            beats |= self.keeper.beats
         moved = all(count != self._beaten.get(name) for name, count in beats.items())
         if moved:
             self._beaten = beats
@@ -204,10 +173,13 @@ class Engine:
             "losses": [sentence for pump in self.pumps for sentence in pump.losses],
             "unwatched": sum(pump.bank.unwatched for pump in self.pumps),
             "unplaced": sum(pump.bank.unplaced for pump in self.pumps),
+            "detectors_disabled": self.telling.failed,
+            "snapshots_failing": any(pump.rotation.failing for pump in self.pumps),
+            "partitions": list(self.partitions),
         }
-        if self.rounded is not None:
-            said["roundtrip"], said["rounded_at"] = self.rounded
-        word.leave(self.home.run, said)
+        if self.keeper is not None and self.keeper.rounded is not None:
+            said["roundtrip"], said["rounded_at"] = self.keeper.rounded
+        word.leave(self.home.run, said, self.number)
 
     # -- loops --------------------------------------------------------------------------------------------------
 
@@ -225,7 +197,7 @@ class Engine:
                     raise Stopped from None
         self._pumps[partition] = pump
         self.say()
-        pump.run(self._sleepers[pump_name(partition)])
+        pump.run(self.sleepers[pump_name(partition)])
 
     def _pump(self, partition: int) -> Pump:
         return Pump(
@@ -237,7 +209,7 @@ class Engine:
             self.policy,
             partition,
             self.telling.done,
-            owns=lambda model: self._partition_of(model) == partition,
+            owns=lambda model: self.partition_of(model) == partition,
             stop=self.stopping,
             progress=partial(self._progress, self._paces[partition]),
             saved=self.telling.saved,
@@ -249,58 +221,6 @@ class Engine:
             raise Stopped
         pace.waits("replay")
 
-    def _deadlines(self) -> None:
-        gauged = float("-inf")
-        while not self.stopping.is_set():
-            try:
-                due = self.desk.deadlines(self.clock.now())
-                if time.monotonic() - gauged > GAUGE:
-                    self._gauge()
-                    gauged = time.monotonic()
-            except LedgerUnavailable as problem:
-                self.metrics.house.audit_write_failed()
-                log.warning(str(problem), action="waiting_ledger")
-                due = None
-            self._desk_turns += 1
-            pause = 5.0 if due is None else min(5.0, max(0.05, due - self.clock.now()))
-            if self._sleepers["desk"].wait(pause):
-                gauged = float("-inf")  # something has changed
-
-    def _couriering(self) -> None:
-        found = addresses(self.settings, os.environ)
-        if found:
-            self.senders = make_senders(found, self.helpers)
-        tell_receivers(self.senders)
-        self.courier = Courier(
-            self.database,
-            self.senders.all,
-            self.clock,
-            links=Links(self.settings.url),
-            wake=self._wakers["courier"].wake,
-            told=self.telling.delivered,
-            held=self.metrics.notices.suppressed,
-            cut=self.helpers.close,
-            labels=self.calls.labels,
-            grouping=self.calls.group,
-            broke=self.calls.broke,
-            works=self.calls.works,
-            ack=self.calls.link,
-            errand=self.canary.errand,
-        )
-        self.courier.run(self.stopping, self._sleepers["courier"])
-
-    def _gauge(self) -> None:
-        """Numbers that the ledger holds, refreshed with the desk's turns and never with a step."""
-        with self.database.read() as connection:
-            counts = outbox.counts(connection)
-            oldest = outbox.oldest_pending(connection)
-            by_state = queries.incident_counts(connection)
-            unhandled = sum(n for (state, _), n in by_state.items() if state in ("open", "acknowledged"))
-            shown = queries.incidents(connection, ["open", "acknowledged"], limit=200)[0] if unhandled else []
-            silences = queries.silences(connection)
-        self.telling.ledger(counts, oldest, by_state)
-        self.telling.alerts(shown, silences)
-
 
 def pump_name(partition: int) -> str:
     """What the pump of a partition is called: its thread, and the socket it is woken by."""
@@ -309,7 +229,7 @@ def pump_name(partition: int) -> str:
 
 def run(settings: Settings, instructions: dict[str, Any], line: Line, stop: threading.Event) -> int:
     """The child's main: returns its exit code."""
-    engine = Engine(Home(settings.home), settings)
+    engine = Engine(Home(settings.home), settings, instructions["number"])
     engine.start()
     told = False
     while not stop.wait(BEAT if told else BEAT / 10) and engine.failure is None:

@@ -34,7 +34,7 @@ from monitor.store import queries
 from monitor.store.database import LedgerUnavailable
 from monitor.store.ledger import standing
 from monitor.telemetry.front import FrontMetrics
-from monitor.telemetry.share import SharedExposition
+from monitor.telemetry.share import read_all
 from monitor.wake import Waker
 from monitor.web.api.machines import account
 from monitor.web.app import create_app
@@ -89,7 +89,8 @@ class FrontProcess:
         others = [Waker(home.run / name) for name in ("courier.sock", "desk.sock")]
         self._wanted, self._reloading = threading.Lock(), threading.Lock()
         self._numbers = _Fresh(self._accounting)
-        self.metrics = FrontMetrics(self._numbers, SharedExposition(home.run / "engine.prom").read)
+        numbers = [word.numbers_of(home.run, number) for number in range(settings.engines)]
+        self.metrics = FrontMetrics(self._numbers, partial(read_all, numbers))
         self.intake = Intake(
             self.spool,
             self._secrets(),
@@ -186,8 +187,8 @@ class FrontProcess:
         return None
 
     def engine(self) -> dict[str, Any]:
-        """What the engine last said of itself."""
-        return word.last(self.home.run)
+        """What the engines last said of themselves."""
+        return word.last(self.home.run, self.settings.engines)
 
     def _accounting(self) -> dict[str, int | float]:
         numbers = {k: v for k, v in account(self.front).items() if isinstance(v, int)}

@@ -32,6 +32,7 @@ from monitor.store.verify import verify
 
 if TYPE_CHECKING:
     from monitor.app.engine import Engine
+    from monitor.app.keeper import Keeper
 
 log = structlog.get_logger("housekeeping")
 
@@ -39,26 +40,32 @@ SESSIONS_KEPT = 30 * 86_400.0  # seconds expired sessions and login links stay r
 
 
 def jobs(engine: Engine) -> list[Job]:
-    """The engine's timed jobs."""
-    found = [
+    """An engine's timed jobs: those for its own partitions, and in the engine that keeps house the others."""
+    own = [
         Job("retention", partial(retain, engine, spool_options(engine.settings).retention), every=300.0),
+        Job("memory", give_back, every=60.0),
+    ]
+    return own if engine.keeper is None else [*own, *_of_the_house(engine, engine.keeper)]
+
+
+def _of_the_house(engine: Engine, keeper: Keeper) -> list[Job]:
+    found = [
         Job("checkpoint", partial(sign_head, engine), every=10.0),
         Job("witness", partial(_witness, engine), daily=(0, 0)),
         Job("verify", partial(_verify, engine), every=86_400.0),
         Job("ledger_log", engine.database.checkpoint, every=120.0),
         Job("sessions", partial(_sessions, engine), every=86_400.0),
         Job("clock", partial(_clock, engine), every=30.0),
-        Job("memory", give_back, every=60.0),
-        Job("itself", SelfCheck(engine).look, every=EVERY_LOOK),
+        Job("itself", SelfCheck(engine, keeper.desk).look, every=EVERY_LOOK),
     ]
     if engine.settings.digest.receivers:
-        found.append(Job("digest", partial(_digest, engine), daily=(engine.settings.digest.hour, 0)))
+        found.append(Job("digest", partial(_digest, keeper), daily=(engine.settings.digest.hour, 0)))
     if any(receiver.type == "alertmanager" for receiver in engine.settings.receivers.values()):
-        found.append(Job("alertmanager", partial(_resend, engine), every=EVERY))
+        found.append(Job("alertmanager", partial(_resend, keeper), every=EVERY))
     address = heartbeat_address(engine.settings, os.environ)
     if address is not None:
         found.append(
-            Job("heartbeat", partial(_heartbeat, engine, address.reveal()), every=engine.settings.heartbeat.every)
+            Job("heartbeat", partial(_heartbeat, keeper, address.reveal()), every=engine.settings.heartbeat.every)
         )
     return found
 
@@ -152,25 +159,25 @@ def _clock(engine: Engine) -> None:
         )
 
 
-def _digest(engine: Engine) -> None:
-    settings = engine.settings
-    send_digest(engine.database, engine.senders.all, settings.digest.receivers, settings.url, engine.clock.now())
+def _digest(keeper: Keeper) -> None:
+    settings, now = keeper.engine.settings, keeper.clock.now()
+    send_digest(keeper.database, keeper.senders.all, settings.digest.receivers, settings.url, now)
 
 
-def _resend(engine: Engine) -> None:
-    links, now = Links(engine.settings.url), engine.clock.now()
-    resend(engine.database, engine.senders.usable, engine.calls.labels, links, now)
+def _resend(keeper: Keeper) -> None:
+    links, now = Links(keeper.engine.settings.url), keeper.clock.now()
+    resend(keeper.database, keeper.senders.usable, keeper.calls.labels, links, now)
 
 
-def _heartbeat(engine: Engine, address: str) -> None:
+def _heartbeat(keeper: Keeper, address: str) -> None:
     """Only once an event has gone from intake to courier: what is heard outside is that watching works."""
     try:
-        engine.canary.round()
+        keeper.canary.round()
     except Lost as problem:
         raise HeartbeatError(f"{problem} The heartbeat is withheld.") from None
     try:
         with urllib.request.urlopen(address, timeout=10.0):  # noqa: S310 - an operator's own setting, checked before
-            engine.metrics.house.heartbeat(engine.clock.now())
+            keeper.engine.metrics.house.heartbeat(keeper.clock.now())
     except Exception as problem:  # its text and its trace may hold the address
         raise HeartbeatError(_why(problem)) from None
 

@@ -1,4 +1,4 @@
-"""`overloop run`: one process that keeps two children alive and speaks for them to systemd."""
+"""`overloop run`: one process that keeps the front and the engines alive and speaks for them to systemd."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.notify_socket import Notifier
 
 log = structlog.get_logger("parent")
 
-ROLES = ("engine", "front")
+FRONT, FIRST = "front", "engine"
 HUNG = 60.0  # seconds without a beat after which a child is replaced
 GRACE = 20.0  # seconds a child has to stop by itself
 LOOK = 5.0  # seconds between looks at the children when none of them says anything
@@ -45,15 +45,16 @@ class Child:
 
 
 class Parent:
-    """Starts the children, restarts the one that ends or hangs, stops both. `run` returns the exit code.
+    """Starts the children, restarts the one that ends or hangs, stops all. `run` returns the exit code.
 
-    The first engine prepares the home; the first front loads meanwhile what it needs, and waits.
+    The first engine prepares the home; the others load meanwhile what they need, and wait.
     """
 
     def __init__(
         self, settings: dict[str, Any], listener: socket.socket, lock: int, hung: float = HUNG, grace: float = GRACE
     ) -> None:
         self.settings, self.listener, self.hung, self.grace = settings, listener, hung, grace
+        self.roles = {FIRST: 0, **{f"{FIRST}-{k}": k for k in range(1, settings["engines"])}, FRONT: 0}  # -> number
         self.lock = lock  # children hold the home's lock too: nobody else may have it before they are gone
         self.notifier = Notifier()
         self.children: dict[str, Child] = {}
@@ -64,8 +65,8 @@ class Parent:
         self._refused = ""  # why the home cannot be prepared
         self._reload = False  # SIGHUP came; the front is told once it can hear
         self._patted = float("-inf")
-        self._ends: dict[str, list[float]] = {role: [] for role in ROLES}
-        self._due: dict[str, float] = dict.fromkeys(ROLES, 0.0)  # children to be started, and when
+        self._ends: dict[str, list[float]] = {role: [] for role in self.roles}
+        self._due: dict[str, float] = dict.fromkeys(self.roles, 0.0)  # children to be started, and when
 
     def run(self) -> int:
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -81,21 +82,24 @@ class Parent:
         return self._stop()
 
     def _prepare(self) -> None:
-        """Start both children and wait until the home is prepared. Raises StartError."""
+        """Start the children and wait until the home is prepared. Raises StartError."""
         self.notifier.extend_timeout(EXTEND)
-        for role in ROLES:
+        for role in self.roles:
             del self._due[role]
             self._spawn(role)
-        engine, front = (self.children[role] for role in ROLES)
+        engine, *others = self.children.values()
         while not (self.prepared or self.stopping or engine.silent):
             self._listen(LOOK)
         if self.prepared:
-            with contextlib.suppress(OSError):  # it has ended, and is started again
-                os.write(front.lifeline, b"go\n")
-            engine.beat_at = front.beat_at = time.monotonic()
+            for child in others:
+                with contextlib.suppress(OSError):  # it has ended, and is started again
+                    os.write(child.lifeline, b"go\n")
+            for child in self.children.values():
+                child.beat_at = time.monotonic()
         elif not self.stopping:
-            front.process.kill()
-            front.process.wait()
+            for child in others:
+                child.process.kill()
+                child.process.wait()
             raise StartError(self._refused or "The home could not be prepared; what was printed before says why.")
 
     # -- children -----------------------------------------------------------------------------------------------
@@ -103,10 +107,11 @@ class Parent:
     def _spawn(self, role: str) -> None:
         line_read, line_write = os.pipe2(os.O_CLOEXEC)
         told_read, told_write = os.pipe2(os.O_CLOEXEC)
-        passed = [line_read, told_write, self.lock, *([self.listener.fileno()] if role == "front" else [])]
+        passed = [line_read, told_write, self.lock, *([self.listener.fileno()] if role == FRONT else [])]
         told = {"parent": os.getpid(), "line": line_read, "tell": told_write, "settings": self.settings}
         told["socket"] = self.listener.fileno()
-        told |= {"prepare": role == "engine" and not self.prepared, "wait": role == "front" and not self.prepared}
+        told |= {"prepare": role == FIRST and not self.prepared, "wait": role != FIRST and not self.prepared}
+        told["number"] = self.roles[role]
         environment = {**os.environ, "_OVERLOOP_CHILD": json.dumps(told)}
         environment.pop("NOTIFY_SOCKET", None)  # only the parent speaks to systemd
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -170,11 +175,11 @@ class Parent:
 
     def _report(self) -> None:
         now = time.monotonic()
-        ready = len(self.children) == len(ROLES) and all(child.ready for child in self.children.values())
+        ready = len(self.children) == len(self.roles) and all(child.ready for child in self.children.values())
         if ready and not self.announced:
             self.announced = True
             self.notifier.ready("watching")
-        front = self.children.get("front")
+        front = self.children.get(FRONT)
         if self._reload and front is not None and front.ready:
             self._reload = False
             front.process.send_signal(signal.SIGHUP)
@@ -194,13 +199,23 @@ class Parent:
             self._reload = True
 
     def _stop(self) -> int:
-        """The front first, so that nothing more is accepted; then the engine, which writes its snapshots."""
+        """The front first, so that nothing more is accepted; then the engines, which write their snapshots.
+
+        The first engine goes last: it signs the head of an audit log in which the others have said all they had to.
+        """
         self.notifier.stopping()
-        code = 0
-        for child in (self.children[role] for role in reversed(ROLES) if role in self.children):
+        others = [role for role in self.roles if role not in (FRONT, FIRST)]
+        return max([self._end(roles) for roles in ([FRONT], others, [FIRST])])
+
+    def _end(self, roles: list[str]) -> int:
+        """Stop some children at the same time: 1 if one of them had to be killed."""
+        ending = [self.children[role] for role in roles if role in self.children]
+        for child in ending:
             child.process.terminate()
+        code, until = 0, time.monotonic() + self.grace
+        for child in ending:
             try:
-                child.process.wait(self.grace)
+                child.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 sentence = f"The {child.role} did not stop within {self.grace:.0f} s and was killed."
                 log.error(sentence, action="child_killed", role=child.role)

@@ -13,10 +13,11 @@ from monitor.runtime.books import BookRefused, Shelf
 from monitor.runtime.catchup import catch_up
 from monitor.settings import Settings
 from monitor.settings.parts import model_options, parameters, remarks, rule_folders
-from monitor.spool import SpoolError
+from monitor.spool import Spool, SpoolError
 from monitor.store import queries
 from monitor.store.database import Database
 from monitor.store.errors import LedgerUnavailable
+from monitor.store.ledger import partitions_taken
 from monitor.store.schema import SchemaMismatch
 
 log = structlog.get_logger("start")
@@ -53,11 +54,34 @@ def _new_beside_old(home: Home) -> None:
 
 
 def _spool(home: Home, settings: Settings) -> None:
-    """Refuse a spool that cannot be read, or with more partitions; go on behind one that is older than the ledger."""
+    """Refuse a spool that cannot be read, or of another number of partitions; go on behind one that is older than the
+    ledger.
+    """
     now = Clock(home.path).now()
     with home.database() as database:
+        _partitions_as_before(home, settings, database)
         for sentence in catch_up(database, home.spool, settings.partitions, now):
             log.error(sentence, action="spool_older")
+
+
+def _partitions_as_before(home: Home, settings: Settings, database: Database) -> None:
+    """Refuse more partitions than a home with events was made with: models would move away from what is known of them.
+
+    (The spool itself refuses fewer.)
+    """
+    with database.read() as connection:
+        before = partitions_taken(connection)
+    if not 0 < before < settings.partitions:
+        return
+    with Spool.open(home.spool, before, write=False) as spool:
+        if not any(spool.end(partition) for partition in range(before)):
+            return
+    wanted = f"engines = {settings.engines}" if settings.partitions == settings.engines else "the setting"
+    raise StartError(
+        f"The events in {home.path} are in {counted(before, 'partition')}, and {wanted} asks for "
+        f"{settings.partitions}: models would move to others, away from what was learned about them and from the ids "
+        f"that are known. Start with partitions = {before} and at most as many engines, or begin a new home."
+    )
 
 
 def take_book(home: Home, settings: Settings) -> tuple[Book, int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from monitor.app import word
 from monitor.app.errors import StartError
 from monitor.app.home import Home, lock, make
 from monitor.notify_socket import Notifier
@@ -41,7 +42,7 @@ def run(settings: Settings) -> int:
     listener = bind(settings)
     settings = as_bound(settings, listener)
     (home.run / "url").write_text(_local_url(settings, listener) + "\n")
-    (home.run / "engine.json").unlink(missing_ok=True)
+    word.forget(home.run)
     if settings.single:
         from monitor.app.prepare import prepare
 

@@ -16,7 +16,7 @@ from monitor.core.incidents.silences import status
 from monitor.core.step import BANK_FULL
 from monitor.delivery.apprise_sender import Senders
 from monitor.runtime.courier import Delivery
-from monitor.runtime.pace import TICK, Done
+from monitor.runtime.pace import TICK, Done, Holding
 from monitor.runtime.seen import BROKEN
 from monitor.telemetry.engine import EngineMetrics
 
@@ -44,7 +44,7 @@ class Telling:
         self._last_step: dict[int, float] = {}
         self._refused: dict[int, int] = {}
         self._book: str | None = None
-        self._failed: dict[int, int] = {}
+        self._holdings: dict[int, Holding] = {}  # of each partition, when it last looked
 
     def done(self, done: Done) -> None:
         """A step was committed."""
@@ -73,7 +73,7 @@ class Telling:
     @property
     def failed(self) -> int | None:
         """Detectors that are switched off because they failed; None before anybody has counted them."""
-        return sum(self._failed.values()) if self._failed else None
+        return sum(held.failed for held in self._holdings.values()) if self._holdings else None
 
     def saved(self, seconds: float) -> None:
         """Snapshots were written."""
@@ -113,8 +113,11 @@ class Telling:
         partition, unwatched = done.step.partition, done.holding.unwatched
         refused = unwatched - self._refused.get(partition, unwatched)
         self._refused[partition] = unwatched
-        self._failed[partition] = done.holding.failed
-        self.metrics.pump.bank(done.holding.bytes, done.holding.room, refused, done.holding.failed)
+        self._holdings[partition] = done.holding
+        held = [*self._holdings.values()]
+        self.metrics.pump.bank(
+            sum(one.bytes for one in held), sum(one.room for one in held), refused, sum(one.failed for one in held)
+        )
         full = [f for f in done.observation.findings if f.rule == BANK_FULL]
         if refused or full:
             sentence = full[0].evidence.detail if full else "The bank is full: new models are not watched."

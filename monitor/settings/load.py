@@ -52,6 +52,8 @@ def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os
     settings = _overlay(settings, given)
     for key, sentence in contradictions(settings, environ):
         source.refuse(key, sentence)
+    if settings.partitions == 1:  # each engine needs one at least
+        settings = msgspec.structs.replace(settings, partitions=settings.engines)
     return settings
 
 

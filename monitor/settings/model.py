@@ -185,7 +185,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: File | None = None
     rules: tuple[File, ...] = ()  # folders of packs
     single: bool = False  # one process for all
-    partitions: Annotated[int, Meta(ge=1, le=64)] = 1
+    engines: Annotated[int, Meta(ge=1, le=16)] = 1  # processes; partitions are dealt out to them in turn
+    partitions: Annotated[int, Meta(ge=1, le=64)] = 1  # `load` makes them as many as engines where it is left at 1
     spool: Spool = Spool()
     models: dict[str, Model] = msgspec.field(default_factory=dict)  # glob -> what holds for it
     receivers: dict[str, Receiver] = msgspec.field(default_factory=dict)

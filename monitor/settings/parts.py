@@ -60,6 +60,11 @@ def remarks(settings: Settings) -> list[str]:
         )
     if not settings.loopback and settings.public_url is None:
         said.append(f"Links in messages lead to {settings.url}: set public_url if people reach it elsewhere.")
+    if settings.partitions > 1 and any("model" not in rule.equal for rule in settings.inhibit_rules):
+        said.append(
+            f"With {settings.partitions} partitions an incident of one model holds back those of another only where "
+            'both are in the same partition: name "model" in `equal` of each inhibit rule, or have one partition.'
+        )
     used = _used(settings)
     for name in settings.receivers if settings.routes else ():
         if name not in used:

@@ -24,6 +24,11 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[t
     for folder in settings.rules:
         if not folder.is_dir():
             yield ("rules",), f"rules names {folder}, which is not a folder."
+    if 1 < settings.partitions < settings.engines:
+        both = f"engines = {settings.engines} with partitions = {settings.partitions}"
+        yield ("engines",), f"{both}: an engine without a partition would watch nothing. Lower engines."
+    if settings.single and settings.engines > 1:
+        yield ("engines",), f"engines = {settings.engines} contradicts single, which runs everything in one process."
     if environ.get("OVERLOOP_NOTIFY") and NOTIFY in settings.receivers:
         yield ("receivers", NOTIFY), f'"{NOTIFY}" is the receiver that $OVERLOOP_NOTIFY makes: call this one otherwise.'
     for name, receiver in settings.receivers.items():

@@ -35,6 +35,7 @@ __all__ = [
     "get_book",
     "load_view",
     "newest_quarantine",
+    "partitions_taken",
     "put_book",
     "standing",
     "steps_after",
@@ -125,6 +126,11 @@ def standing(connection: Connection, partition: int) -> Taken | None:
         return None
     kept = {name: known[name] for name in ("epoch", "seq", "cursor", "at", "book", "desk_seq")}
     return Taken(totals=rows.from_json(known["totals"]), **kept)
+
+
+def partitions_taken(connection: Connection) -> int:
+    """How many partitions engines have ever taken."""
+    return connection.execute(select(func.count()).select_from(partitions)).scalar() or 0
 
 
 def last_step(connection: Connection) -> float:

@@ -23,17 +23,17 @@ class FrontMetrics:
     """One for each front process.
 
     `accounting` answers the numbers of GET /v1/accounting and `audit_records`; it must answer at once, from memory.
-    `engine` answers the engine's exposition, None if there is none.
+    `engines` answers the exposition of the engines, and whether every one of them has spoken lately.
     """
 
     def __init__(
         self,
         accounting: Accounting = dict,
-        engine: Callable[[], bytes | None] = lambda: None,
+        engines: Callable[[], tuple[bytes, bool]] = lambda: (b"", False),
         sources: Iterable[str] = SOURCES,
         reasons: Iterable[str] = (),
     ) -> None:
-        self._engine = engine
+        self._engines = engines
         self._registry = r = Registry()
         ProcessCollector(registry=r.collectors)
         about = {"version": monitor.__version__, "python": platform.python_version()}
@@ -53,7 +53,7 @@ class FrontMetrics:
         )
         self._overrides = Labelled(r.counter("overrides", "Answers of models that people set aside.", ["kind"]), KINDS)
         self._feedback = Labelled(r.counter("alert_feedback", "Verdicts on incidents.", ["rule", "reason"]))
-        self._up = r.gauge("engine_up", "1 if the engine has spoken within the last minute.")
+        self._up = r.gauge("engine_up", "1 if every engine has spoken within the last minute.")
         r.collectors.register(_Totals(accounting))
 
     def received(self, source: str, events: int) -> None:
@@ -84,9 +84,9 @@ class FrontMetrics:
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics of the daemon and their content type. One format for all: every scraper takes it."""
-        engine = self._engine()
-        self._up.set(engine is not None)
-        return self._registry.exposition() + (engine or b""), CONTENT_TYPE
+        text, heard = self._engines()
+        self._up.set(heard)
+        return self._registry.exposition() + text, CONTENT_TYPE
 
 
 class _Totals(Collector):

@@ -61,7 +61,7 @@ def test_a_heartbeat_that_fails_says_why_and_not_where(monkeypatch: pytest.Monke
     monkeypatch.setenv("PING", f"http://127.0.0.1:{port}/{SECRET}")
     engine: Any = SimpleNamespace(settings=Settings(heartbeat=Heartbeat(url_env="PING")), database=SimpleNamespace())
     engine.database.checkpoint = lambda: None
-    engine.canary = SimpleNamespace(round=lambda: 0.1)
+    engine.keeper = SimpleNamespace(canary=SimpleNamespace(round=lambda: 0.1), desk=None)
     engine.policy = SimpleNamespace(receivers=())
     (job,) = [job for job in jobs(engine) if job.name == "heartbeat"]
     with pytest.raises(HeartbeatError, match=r"could not be fetched \(Connection refused\)") as failed:

@@ -24,7 +24,9 @@ class Busy:
         self.engine = EngineMetrics(["oncall"])
         self.observed = 0
         numbers = {"waiting": 3, "refused": 2, "audit_records": 9}
-        self.front = FrontMetrics(lambda: {**numbers, "observed": self.observed}, self.engine.exposition)
+        self.front = FrontMetrics(
+            lambda: {**numbers, "observed": self.observed}, lambda: (self.engine.exposition(), True)
+        )
 
     def look(self) -> bytes:
         self.observed += 100

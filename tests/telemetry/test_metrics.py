@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from monitor.telemetry.engine import IDLE, EngineMetrics
 from monitor.telemetry.front import FrontMetrics
 from monitor.telemetry.registry import LIMIT, Labelled, Registry
-from monitor.telemetry.share import STALE, SharedExposition
+from monitor.telemetry.share import STALE, SharedExposition, read_all
 
 ACCOUNTING = {
     "received": 12,
@@ -76,7 +77,7 @@ def engine() -> EngineMetrics:
 
 @pytest.fixture
 def front(engine: EngineMetrics) -> FrontMetrics:
-    metrics = FrontMetrics(lambda: ACCOUNTING, engine.exposition, reasons=["no id"])
+    metrics = FrontMetrics(lambda: ACCOUNTING, lambda: (engine.exposition(), True), reasons=["no id"])
     metrics.received("http", 12)
     metrics.invalid("no id")
     metrics.dropped("full", 3)
@@ -226,7 +227,7 @@ def test_the_engine_writes_once_a_second_while_something_changes(engine: EngineM
 
 def test_the_front_shows_what_the_engine_left_and_says_when_it_is_silent(tmp_path: Path, engine: EngineMetrics) -> None:
     shared = SharedExposition(tmp_path / "engine.metrics")
-    front = FrontMetrics(engine=SharedExposition(tmp_path / "engine.metrics").read)
+    front = FrontMetrics(engines=partial(read_all, [tmp_path / "engine.metrics"]))
     assert samples(front.exposition()[0])["overloop_engine_up"] == 0
     shared.write(engine.exposition())
     seen = samples(front.exposition()[0])

@@ -33,8 +33,9 @@ async def ready(here: Here) -> dict[str, str]:
     why = here.intake.trouble()
     said = here.engine()
     if why is None and not said.get("ready"):
-        wait = said.get("waiting")
-        why = f"the engine waits for the {wait}" if wait in ("ledger", "spool") else "the engine is still starting"
+        waits = str(said.get("waiting")).split(", ")
+        wait = next((what for what in ("ledger", "spool") if what in waits), None)
+        why = "the engine is still starting" if wait is None else f"the engine waits for the {wait}"
     if why is not None:
         raise Problem(503, f"Not ready: {why.rstrip('.')}.", {"Retry-After": "1"})
     return {"status": "ready", **({"remark": LOSSES} if said.get("losses") else {})}
