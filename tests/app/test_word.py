@@ -30,3 +30,18 @@ def test_half_a_word_is_none_and_a_full_disk_stops_nobody(tmp_path: Path) -> Non
     (tmp_path / "engine.json").write_text('{"ready": tr')
     assert word.last(tmp_path) == {"ready": False}
     word.leave(tmp_path / "nowhere", {"ready": True})
+
+
+def test_several_engines_speak_as_the_one_that_is_furthest_behind(tmp_path: Path) -> None:
+    here = {"ready": True, "pid": os.getpid()}
+    word.leave(tmp_path, {**here, "turns": 3, "began": 5.0, "waiting": "events", "losses": ["A."], "seq": 4})
+    assert not word.last(tmp_path, 2)["ready"]
+    word.leave(tmp_path, {**here, "turns": 2, "began": 7.0, "waiting": "ledger", "losses": ["B."], "seq": 9}, 1)
+    said = word.last(tmp_path, 2)
+    assert said["ready"] and (said["turns"], said["began"], said["seq"]) == (2, 5.0, 9)
+    assert said["losses"] == ["A.", "B."] and word.hindered(said) == "ledger"
+    assert [one["waiting"] for one in said["engines"]] == ["events", "ledger"]
+    word.leave(tmp_path, {**here, "pid": 2**22 + 1}, 1)
+    assert not word.last(tmp_path, 2)["ready"] and word.last(tmp_path)["ready"]
+    word.forget(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -167,6 +167,12 @@ def test_a_child_process_reads_the_same_settings(home: Path) -> None:
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
+def test_each_engine_has_a_partition_at_least(home: Path) -> None:
+    assert read(home, "engines = 3\n").partitions == 3
+    assert read(home, "engines = 2\npartitions = 5\n").partitions == 5
+    assert load({"home": home}, {"OVERLOOP_ENGINES": "4"}).partitions == 5  # the file's own number stands
+
+
 # -- mistakes -----------------------------------------------------------------------------------------------------
 
 DURATION = 'a duration such as "90s", "10m", "2h" or "7d"'
@@ -175,6 +181,10 @@ MISTAKES = {
     "colour = 1": "line 1: colour is not a setting. There are: home, listen, public_url, tls_cert, tls_key, rules, "
     "single, engines, partitions, spool, models, receivers, routes, time_intervals, inhibit_rules, maintenance, policies, "
     "schedules, notices, heartbeat, digest, log.",
+    "engines = 0": "line 1: engines must be a whole number from 1 to 16; it is 0.",
+    "partitions = 2\nengines = 3": "line 2: engines = 3 with partitions = 2: an engine without a partition would watch "
+    "nothing. Lower engines.",
+    "engines = 2\nsingle = true": "line 1: engines = 2 contradicts single, which runs everything in one process.",
     "partitions = 0": "line 1: partitions must be a whole number from 1 to 64; it is 0.",
     'partitions = "2"': 'line 1: partitions must be a whole number from 1 to 64; it is "2".',
     "single = 1": "line 1: single must be true or false; it is 1.",

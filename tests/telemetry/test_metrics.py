@@ -243,3 +243,33 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     shared = SharedExposition(tmp_path / "nowhere" / "engine.metrics")
     shared.write(b"x")
     assert shared.read() is None
+
+
+# -- several engines ------------------------------------------------------------------------------------------------
+
+
+def test_the_numbers_of_several_engines_stand_side_by_side_and_add_up(tmp_path: Path) -> None:
+    paths = [tmp_path / "engine.prom", tmp_path / "engine-1.prom"]
+    for number, path in enumerate(paths):
+        one = EngineMetrics({"phone": "webhook"} if number == 0 else ())
+        one.pump.step(0.2, 500 + number, 1000.0, {f"m{number}": 990.0, 'odd "{}, \n': 991.0})
+        SharedExposition(path).write(one.exposition())
+    text = FrontMetrics(engines=partial(read_all, paths)).exposition()[0]
+    seen = samples(text)
+    assert seen["overloop_engine_up"] == 1
+    assert [seen[f"overloop_events_observed_total{{engine={number}}}"] for number in (0, 1)] == [500, 501]
+    assert seen["overloop_last_event_timestamp_seconds{engine=1,model=m1}"] == 990
+    assert seen['overloop_last_event_timestamp_seconds{engine=0,model=odd "{}, \n}'] == 991
+    assert (
+        sum(v for k, v in seen.items() if k.startswith("overloop_step_duration_seconds_bucket{engine=1,le=0.25")) == 1
+    )
+    assert len(re.findall(rb"^# TYPE overloop_events_observed_total", text, re.MULTILINE)) == 1
+    heads = re.findall(rb"^# HELP (\S+)", text, re.MULTILINE)
+    assert len(heads) == len(set(heads)), "a family is written in two places"
+
+
+def test_one_engine_of_several_that_is_silent_is_told(tmp_path: Path, engine: EngineMetrics) -> None:
+    paths = [tmp_path / "engine.prom", tmp_path / "engine-1.prom"]
+    SharedExposition(paths[1]).write(engine.exposition())
+    seen = samples(FrontMetrics(engines=partial(read_all, paths)).exposition()[0])
+    assert seen["overloop_engine_up"] == 0 and seen["overloop_events_observed_total{engine=1}"] == 500
