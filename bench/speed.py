@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import curves, footprint, latency, page, pump
+from bench import curves, engines, footprint, latency, page, pump
 from bench import results as kept
 from bench.results import Row
 
@@ -21,6 +21,7 @@ COMMITS = 10.0  # a second, at least: one per 100 ms
 Group = Callable[[argparse.Namespace, int], list[Row]]
 GROUPS: dict[str, Group] = {
     "pump": lambda asked, seed: pump.rows(asked.events, asked.runs, seed),
+    "engines": lambda asked, seed: engines.rows(2 * asked.events, asked.runs, seed),
     "latency": lambda asked, seed: latency.rows(asked.samples, asked.rate, seed),
     "memory": lambda asked, seed: footprint.memory(asked.memory_events, seed),
     "empty": lambda asked, seed: footprint.idle_and_start(1, seed, asked.runs),

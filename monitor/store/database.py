@@ -55,6 +55,11 @@ class Database:
         """For messages: the path, or the address without its password."""
         return ledger_name(self._url)
 
+    @property
+    def waited(self) -> float:
+        """Seconds for which this process's writers have waited for others, all together."""
+        return self._lock.waited
+
     @contextmanager
     def write(self, at: float) -> Iterator[Transaction]:
         """Committed when the block ends, undone when it raises. `at` is daemon time.

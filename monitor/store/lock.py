@@ -62,16 +62,21 @@ class ThreadQueue:
 
 
 class FairLock:
-    """The lock of one ledger. `folder` holds the two lock files; None where only this process writes with it."""
+    """The lock of one ledger. `folder` holds the two lock files; None where only this process writes with it.
+
+    `waited` adds up the seconds for which its owners have waited for it.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._threads = ThreadQueue()
         self._files: tuple[int, int] | None = None  # turnstile, lock
+        self.waited = 0.0
 
     def acquire(self, timeout: float) -> None:
         """Raises LockTimeout; OSError if the lock files cannot be opened; RuntimeError if this thread has it."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
+        deadline = began + timeout
         self._threads.acquire(timeout)
         try:
             if self._folder is not None:
@@ -84,6 +89,7 @@ class FairLock:
         except BaseException:
             self._threads.release()
             raise
+        self.waited += time.monotonic() - began  # only its owner writes this
 
     def release(self) -> None:
         if self._files is not None:

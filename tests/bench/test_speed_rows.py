@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import curves, page, pump, results, speed
+from bench import curves, engines, page, pump, results, speed
 from bench.events import lines
 from bench.fleet import bodies
 
@@ -36,6 +36,20 @@ def test_the_pump_finds_the_drift_that_the_raw_loop_finds_at_the_same_event() ->
     (row,) = pump.rows(6_000, 1, 3)
     assert row["findings_equal"] and row["incidents"] >= 1 and row["synchronous"] == 2 and row["commits"] > 1
     assert row["findings_sha256"] != pump.digest([]) and row["bytes_an_event"] in range(590, 610)
+
+
+@pytest.mark.slow
+def test_two_engine_processes_find_what_one_finds() -> None:
+    (row,) = engines.rows(16_000, 1, 3)
+    assert row["findings_equal"] and row["findings_sha256"] != pump.digest([]) and row["commits"] > 1
+    assert row["cpu_ratio"] > 0 and 0 <= row["waited_share"] < 1
+
+
+def test_the_page_says_what_two_processes_got_of_the_machine(tmp_path: Path) -> None:
+    told = {"events": 200_000, "findings_equal": True, "cpu_ratio": 1.05, "processors_got": [1.9, 2.0]}
+    page.write([results.row("two_processes", "events/s", [9.0], 5.0, **told, waited_share=0.0123)], tmp_path)
+    text = (tmp_path / "performance.md").read_text()
+    assert "they find the same. An event costs 1.05 times" in text and "1.90, 2.00 of" in text and "1.2% of" in text
 
 
 def test_another_drift_has_another_digest() -> None:
