@@ -61,7 +61,7 @@ class Engine:
         self.shelf = Shelf(rule_folders(settings), parameters(settings), model_options(settings), settings.partitions)
         self.policy = policy(settings)
         kinds = {receiver.name: receiver.kind for receiver in self.policy.receivers}
-        self.metrics = EngineMetrics(() if number else kinds)
+        self.metrics = EngineMetrics(kinds, first=number == 0)
         self.shared = SharedExposition(word.numbers_of(home.run, number))
         self.stopping = threading.Event()
         self.failure: str | None = None

@@ -74,6 +74,7 @@ def _together(words: Sequence[dict[str, Any]]) -> dict[str, Any]:
     waits = {part for word in words for part in word.get("waiting", "").split(", ") if part}
     found["waiting"] = ", ".join(sorted(waits))
     found["losses"] = [sentence for word in words for sentence in word.get("losses", ())]
+    found["snapshots_failing"] = any(word.get("snapshots_failing") for word in words)
     found["partitions"] = sorted(partition for word in words for partition in word.get("partitions", ()))
     found["engines"] = [{name: word.get(name) for name in EACH} for word in words]
     return found

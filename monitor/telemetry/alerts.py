@@ -21,10 +21,12 @@ SHOWN = 1000  # alerts in the series ALERTS
 class AlertMetrics:
     """Alerts are Prometheus's word for incidents and for conditions that wait for their `for`."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = r = registry
+    def __init__(self, registry: Registry, house: Registry | None = None) -> None:
+        """What the ledger holds goes to `house`."""
+        self._registry = registry
+        self._fired = Labelled(registry.counter("alerts_fired", "Incidents opened or opened again.", ["rule"]))
+        r = house or registry
         self._alerts = Labelled(r.gauge("alerts", "Alerts by state.", ["state"]), STATES)
-        self._fired = Labelled(r.counter("alerts_fired", "Incidents opened or opened again.", ["rule"]))
         self._unacknowledged = r.gauge("alerts_unacknowledged", "Open incidents that nobody has taken.")
         self._silences = Labelled(
             r.gauge("silences", "Silences by state.", ["state"]), ("active", "expired", "pending")

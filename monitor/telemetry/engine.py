@@ -18,17 +18,21 @@ IDLE = 15.0  # the same while nothing does, so that the front knows that the eng
 class EngineMetrics:
     """One for each engine process: `pump`, `alerts`, `notices`, `house`. Any thread may count."""
 
-    def __init__(self, receivers: Mapping[str, str] | Iterable[str] = ()) -> None:
-        """`receivers` are the names of those known, with the kind of each (Apprise if it is not said)."""
+    def __init__(self, receivers: Mapping[str, str] | Iterable[str] = (), first: bool = True) -> None:
+        """`receivers` are the names of those known, with the kind of each (Apprise if it is not said).
+
+        Of what there is once, an engine that is not the `first` shows nothing.
+        """
         self._registry = Registry()
+        house = self._registry if first else Registry()
         self._written = float("-inf")
         ProcessCollector(namespace="overloop_engine", registry=self._registry.collectors)
         self.pump = PumpMetrics(self._registry)
-        self.alerts = AlertMetrics(self._registry)
+        self.alerts = AlertMetrics(self._registry, house)
         self.notices = NoticeMetrics(
-            self._registry, receivers if isinstance(receivers, Mapping) else dict.fromkeys(receivers, "apprise")
+            house, receivers if isinstance(receivers, Mapping) else dict.fromkeys(receivers, "apprise")
         )
-        self.house = HouseMetrics(self._registry)
+        self.house = HouseMetrics(self._registry, house)
 
     def exposition(self) -> bytes:
         return self._registry.exposition()
@@ -46,17 +50,19 @@ class EngineMetrics:
 class HouseMetrics:
     """Rule books, the audit log, timed jobs, the clock. Times are daemon time."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, house: Registry | None = None) -> None:
+        """What only one engine does goes to `house`."""
         self._registry = r = registry
         self._reloaded = r.gauge("config_last_reload_successful", "1 if the rules last loaded were taken.")
         self._reloaded_at = r.moment("config_last_reload_success", "When rules were last taken.")
         self._hash = r.gauge("config_hash", "The first 48 bits of the digest of the rules in force.")
+        self._jobs = Labelled(r.counter("jobs", "Runs of timed jobs, by how they went.", ["job", "outcome"]))
+        r = house or registry
         self._audit_failures = r.counter("audit_write_failures", "Transactions with an audit entry that failed.")
         self._audit_ok = r.unset(
             r.gauge("audit_last_verify_successful", "1 if the audit log was whole when last checked.")
         )
         self._audit_at = r.moment("audit_last_verify_success", "When the audit log was last checked and whole.")
-        self._jobs = Labelled(r.counter("jobs", "Runs of timed jobs, by how they went.", ["job", "outcome"]))
         self._heartbeat = r.moment("heartbeat_last_success", "When the heartbeat was last answered.")
         self._round = r.unset(
             r.gauge("watchdog_roundtrip_seconds", "From intake to courier, of the daemon's own event that goes round.")

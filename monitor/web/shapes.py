@@ -333,6 +333,15 @@ class Status(_Shape):
     remark: str | None = None
 
 
+class EngineTurn(_Shape):
+    partitions: list[int] | None  # null, as all but `ready`, of an engine that has not spoken yet
+    ready: bool
+    pid: int | None
+    turns: int | None
+    began: float | None
+    waiting: str | None
+
+
 class Turn(_Shape):
     began: float  # seconds since the machine started
     unwatched: int  # models for which there was no room
@@ -344,6 +353,10 @@ class Turn(_Shape):
     pid: int
     waiting: str
     losses: list[str] = []
+    partitions: list[int]  # those whose events are observed
+    engines: list[EngineTurn] = []  # each by itself, where there are several
+    detectors_disabled: int | None = None  # because they failed; null until they were counted
+    snapshots_failing: bool = False
     roundtrip: float | None = None  # seconds the last event that goes round took, if there is one
     rounded_at: Time | None = None
 

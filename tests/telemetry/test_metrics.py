@@ -251,7 +251,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 def test_the_numbers_of_several_engines_stand_side_by_side_and_add_up(tmp_path: Path) -> None:
     paths = [tmp_path / "engine.prom", tmp_path / "engine-1.prom"]
     for number, path in enumerate(paths):
-        one = EngineMetrics({"phone": "webhook"} if number == 0 else ())
+        one = EngineMetrics({"phone": "webhook"}, first=number == 0)
         one.pump.step(0.2, 500 + number, 1000.0, {f"m{number}": 990.0, 'odd "{}, \n': 991.0})
         SharedExposition(path).write(one.exposition())
     text = FrontMetrics(engines=partial(read_all, paths)).exposition()[0]
@@ -264,6 +264,8 @@ def test_the_numbers_of_several_engines_stand_side_by_side_and_add_up(tmp_path: 
         sum(v for k, v in seen.items() if k.startswith("overloop_step_duration_seconds_bucket{engine=1,le=0.25")) == 1
     )
     assert len(re.findall(rb"^# TYPE overloop_events_observed_total", text, re.MULTILINE)) == 1
+    assert {"overloop_clock_jump_seconds{engine=0}", "overloop_outbox_pending{engine=0}"} < seen.keys()
+    assert not {"overloop_clock_jump_seconds{engine=1}", "overloop_outbox_pending{engine=1}"} & seen.keys()
     heads = re.findall(rb"^# HELP (\S+)", text, re.MULTILINE)
     assert len(heads) == len(set(heads)), "a family is written in two places"
 
