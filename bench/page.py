@@ -80,7 +80,7 @@ def _engines(row: Row) -> str:
     return (
         f"Two engines: {row['events']:,} events of two models, once in one partition and one process, once in two of "
         f"each on one ledger; they find {same}. An event costs {row['cpu_ratio']} times the processor time in two "
-        f"processes. Both together got {got} of the processors in the runs: far below 2 the ratio says what else the "
+        f"processes. Both together got {got} processors in the runs: far below 2 the ratio says what else the "
         f"machine did, and not what a second engine is worth. They waited for each other's commits during "
         f"{row['waited_share']:.1%} of the time.\n"
     )
