@@ -49,7 +49,11 @@ def test_the_page_says_what_two_processes_got_of_the_machine(tmp_path: Path) -> 
     told = {"events": 200_000, "findings_equal": True, "cpu_ratio": 1.05, "processors_got": [1.9, 2.0]}
     page.write([results.row("two_processes", "events/s", [9.0], 5.0, **told, waited_share=0.0123)], tmp_path)
     text = (tmp_path / "performance.md").read_text()
-    assert "they find the same. An event costs 1.05 times" in text and "got 1.90, 2.00 processors" in text and "1.2% of" in text
+    assert (
+        "they find the same. An event costs 1.05 times" in text
+        and "got 1.90, 2.00 processors" in text
+        and "1.2% of" in text
+    )
 
 
 def test_another_drift_has_another_digest() -> None:
