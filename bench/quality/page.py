@@ -257,8 +257,8 @@ SHORT_OF = """## What falls short, and why
   late, and its next page asks for more. A change that begins then is found afterwards, or taken for part of what was
   paged: few streams, but the mean is theirs. The medians say what is usual. The same holds for the `harm` rule.
 - **Series that wander.** Where the level of a reference wanders from hour to hour, what the last hours were like is
-  taken off. That holds the budget and refuses few, but a small change that stays is found within those hours or not. What
-  is too dependent even so is looked at in blocks of hours, which find slow changes late.
+  taken off. That holds the budget and refuses few, but a small change that stays is found within those hours or not.
+  What is too dependent even so is looked at in blocks of hours, which find slow changes late.
 - **Rates.** A rise of a rate is seen by ranks of zeros and ones alone; a `harm` rule, which knows that it is a rate, is
   the one for errors.
 - **Real series that drift.** The budget is a promise about a series that goes on like its reference. The electricity
