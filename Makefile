@@ -33,10 +33,10 @@ else
 endif
 
 fuzz: .venv/fuzz/.set-up
-	@PYTHONPATH=.venv/fuzz $(inside)/python tests/fuzz/run.py $(ARGS)
+	@PYTHONPATH=$(CURDIR)/.venv/fuzz $(inside)/python tests/fuzz/run.py $(ARGS)
 
 fuzz-api: .venv/fuzz/.set-up
-	@PYTHONPATH=.venv/fuzz $(inside)/python tests/fuzz/api.py $(ARGS)
+	@PYTHONPATH=$(CURDIR)/.venv/fuzz $(inside)/python tests/fuzz/api.py $(ARGS)
 
 .venv/fuzz/.set-up: .venv/.set-up .ci/fuzz.lock .ci/fuzz-tools
 	@.ci/fuzz-tools

@@ -129,6 +129,8 @@ def test_every_kind_of_error_is_a_document_with_a_whole_sentence(site: Site) -> 
     assert "'x'" in problem(site.get("/v1/incidents/x"), 404)
     assert "use GET" in problem(site.ask("PUT", "/v1/incidents", {}), 405)
     assert "use POST" in problem(site.get("/v1/events"), 405)
+    both = site.ask("OPTIONS", "/v1/references")
+    assert "use GET, POST" in problem(both, 405) and both.headers["allow"] == "GET, POST"
     assert "character 5" in problem(site.post("/v1/silences", b'{"a":', Content_Type="application/json"), 400)
     assert "application/json" in problem(site.post("/v1/silences", b"a=b"), 415)
     assert "body.reason" in problem(site.post("/v1/silences", {}), 422)
