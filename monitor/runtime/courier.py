@@ -139,6 +139,7 @@ class Courier:
             in_force = silences(connection, ended_after=now)
         for sentence in filter(None, map(without_effect, in_force)):
             log.warning(sentence, action="silence_without_effect")
+        self._groups.recall(self._database, now)
         self._begun_with = senders
 
     def _claim(self, now: float) -> Claimed | None:
