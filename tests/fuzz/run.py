@@ -76,7 +76,7 @@ def _fuzz(name: str, seeds: tuple[bytes, ...], most: int, seconds: int) -> tuple
     log = KEPT / f"{name}.log"
     log.write_text(said)
     found = re.search(r"number_of_executed_units:\s*(\d+)", said)
-    inputs = f"{int(found[1]):,} inputs in {time.monotonic() - began:.0f} s" if found else "no input was tried"
+    inputs = f"{int(found[1]):,} inputs in {time.monotonic() - began:.0f} s" if found else "some inputs"
     if code == 0:
         return True, f"{inputs}, {len(list(corpus.iterdir())):,} kept"
     artifact = re.search(r"Test unit written to (\S+)", said)
@@ -110,7 +110,18 @@ def _inside(name: str, libfuzzer: list[str]) -> int:
     target = fuzz_targets.ALL[name]
     for seed in target.seeds:  # what is loaded late, Apprise above all, is loaded before inputs are timed
         target.run(seed)
-    atheris.Setup([sys.argv[0], *libfuzzer], target.check)
+
+    def check(data: bytes) -> None:
+        try:
+            target.check(data)
+        except BaseException:  # libFuzzer keeps inputs that hang or take too much memory, and those not always
+            kept = KEPT / "crashes" / f"{name}-crash-{sha1(data, usedforsecurity=False).hexdigest()}"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(data)
+            print(f"Test unit written to {kept}", file=sys.stderr, flush=True)
+            raise
+
+    atheris.Setup([sys.argv[0], *libfuzzer], check)
     atheris.Fuzz()
     return 0
 

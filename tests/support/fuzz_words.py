@@ -46,7 +46,7 @@ def _time(data: bytes) -> None:
     except ValueError as refused:
         assert str(refused).endswith(".")
         return
-    assert parse_time(rfc3339(at)) == at
+    assert abs(parse_time(rfc3339(at)) - at) < 1e-4  # what a float of the year 9999 can say
 
 
 def _settings_values(data: bytes) -> None:
