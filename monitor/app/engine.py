@@ -282,6 +282,7 @@ class Engine:
             cut=self.helpers.close,
             labels=self.calls.labels,
             grouping=self.calls.group,
+            holding=self.calls.held,
             broke=self.calls.broke,
             works=self.calls.works,
             ack=self.calls.link,
