@@ -10,7 +10,7 @@ help:
 	@echo 'make test     sets everything up, then runs the whole test suite'
 	@echo 'make setup    the set-up alone'
 	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: an hour; ARGS=--short takes minutes'
-	@echo 'make fuzz     every parser of outside input, a minute each, then the API; ARGS="--seconds 10 csv gzip" names some'
+	@echo 'make fuzz     every parser of outside input, a minute each; ARGS="--seconds 10 csv gzip" names some'
 	@echo 'make fuzz-api all that the OpenAPI document allows, asked of a daemon: ARGS="--seconds 60"'
 	@echo 'make lint     ruff, mypy and the import contracts'
 	@echo 'make bench-speed  what it takes and costs, beside a plain River loop: an hour; ARGS=--short takes a minute'
