@@ -1,6 +1,6 @@
 # The commands of the project. Everything needed is set up on first use, into .venv and nowhere else. PYTHON=... names the
 # interpreter to do it with.
-.PHONY: help setup run test bench bench-speed bench-quality lint lock clean
+.PHONY: help setup run test fuzz fuzz-api bench bench-speed bench-quality lint lock clean
 
 inside := .venv/bin
 ARGS ?=
@@ -10,6 +10,8 @@ help:
 	@echo 'make test     sets everything up, then runs the whole test suite'
 	@echo 'make setup    the set-up alone'
 	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: an hour; ARGS=--short takes minutes'
+	@echo 'make fuzz     every parser of outside input, a minute each; ARGS="--seconds 10 csv gzip" names some'
+	@echo 'make fuzz-api all that the OpenAPI document allows, asked of a daemon: ARGS="--seconds 60"'
 	@echo 'make lint     ruff, mypy and the import contracts'
 	@echo 'make bench-speed  what it takes and costs, beside a plain River loop: an hour; ARGS=--short takes a minute'
 	@echo 'make lock     renews uv.lock and requirements.lock after a change of dependencies'
@@ -30,6 +32,15 @@ else
 	@$(inside)/python -m pytest $(ARGS)
 endif
 
+fuzz: .venv/fuzz/.set-up
+	@PYTHONPATH=$(CURDIR)/.venv/fuzz $(inside)/python tests/fuzz/run.py $(ARGS)
+
+fuzz-api: .venv/fuzz/.set-up
+	@PYTHONPATH=$(CURDIR)/.venv/fuzz $(inside)/python tests/fuzz/api.py $(ARGS)
+
+.venv/fuzz/.set-up: .venv/.set-up .ci/fuzz.lock .ci/fuzz-tools
+	@.ci/fuzz-tools
+
 bench: bench-speed
 
 bench-speed: setup
@@ -44,6 +55,7 @@ lint: setup
 lock: setup
 	@$(inside)/uv lock
 	@.ci/export > requirements.lock
+	@.ci/export --only-group fuzz > .ci/fuzz.lock
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

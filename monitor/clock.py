@@ -177,7 +177,7 @@ class _AnchorFile:
             return known[1]
         except FileNotFoundError:
             return None
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ClockError(
                 f"The clock file {self.path} is damaged ({error}). "
                 "Remove it, and daemon time starts again from the wall clock."

@@ -9,8 +9,10 @@ import structlog
 from monitor.clock import Clock
 from monitor.core.incidents.model import Incident
 from monitor.core.notices.groups import Group, group_of
+from monitor.core.notices.holds import NOTHING_AROUND, Hold, call_held, standing
 from monitor.core.oversight.links import link_for, seal
 from monitor.runtime.desk import Desk
+from monitor.store.ledger import load_view
 from monitor.store.outbox import Claimed
 
 log = structlog.get_logger("engine")
@@ -30,6 +32,14 @@ class Calls:
     def group(self, target: str, incident: Incident) -> Group | None:
         """Which other calls may be sent with one about an incident."""
         return group_of(target, incident, self._desk.policy, self.labels(incident), self._clock.now())
+
+    def held(self, target: str, incident: Incident) -> Hold | None:
+        """What holds back a call that was decided on some time ago. Raises LedgerUnavailable."""
+        policy, now, around = self._desk.policy, self._clock.now(), NOTHING_AROUND
+        if policy.inhibitions:  # they ask for what else stands
+            with self._desk.database.read() as connection:
+                around = standing(load_view(connection, 0, now).incidents.values(), self._desk.book(), policy)
+        return call_held(target, incident, policy, self.labels(incident), now, around)
 
     def link(self, claimed: Claimed, at: float) -> str | None:
         """An acknowledge link, for those receivers that are to have some."""

@@ -121,6 +121,7 @@ class Keeper:
             cut=self.helpers.close,
             labels=self.calls.labels,
             grouping=self.calls.group,
+            holding=self.calls.held,
             broke=self.calls.broke,
             works=self.calls.works,
             ack=self.calls.link,

@@ -77,7 +77,10 @@ class Shared:
     def folder(self) -> Path:
         """The home folder. A mistake in the settings of a home that is named keeps nobody from its incidents."""
         named = self.home or os.environ.get("OVERLOOP_HOME")
-        return Path(named).expanduser().absolute() if named else self.settings().home
+        try:
+            return Path(named).expanduser().absolute() if named else self.settings().home
+        except RuntimeError:
+            fail(f"{named} begins with the home folder of a user that there is not.", Exit.USAGE)
 
     def settings(self, config: Path | None = None) -> Settings:
         """The settings; ends the command if they cannot be used."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,11 +90,16 @@ class Source:
             return
         with self.path.open("rb") as raw:
             self._raw, self.size = raw, self.path.stat().st_size
-            if self.path.suffix == ".gz":
+            if self.path.suffix != ".gz":
+                yield raw
+                return
+            try:
                 with gzip.open(raw) as inflated:
                     yield inflated  # type: ignore[misc]
-            else:
-                yield raw
+            except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+                raise MappingError(
+                    f"{self.path} is no gzip that can be read to its end ({problem}): compress it again."
+                ) from problem
 
 
 def _format(path: Path) -> str:

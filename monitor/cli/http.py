@@ -72,7 +72,7 @@ class Daemon:
         status, kind, data = self._send(method, path, body, headers or {})
         try:
             parsed = json.loads(data) if "json" in kind and data else data.decode(errors="replace")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._not_ours() from None
         if status < 300:
             return parsed

@@ -90,7 +90,10 @@ def _number(text: str) -> float:
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("an empty text is not the name of a file or folder.")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r} begins with the home folder of a user that there is not.") from None
 
 
 _READERS: dict[Any, Callable[[str], Any]] = {str: str, int: _whole, float: _number, Path: _path}

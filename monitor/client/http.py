@@ -24,7 +24,7 @@ class Reply:
         """The body as an object; {} if it is none."""
         try:
             found = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

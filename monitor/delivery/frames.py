@@ -29,7 +29,10 @@ def read_frame(fd: int, ends: float | None = None) -> dict[str, Any]:
     (size,) = _HEAD.unpack(_read(fd, _HEAD.size, ends))
     if size > _LIMIT:
         raise ValueError(f"a frame of {size} bytes exceeds the limit of {_LIMIT}")
-    value = json.loads(_read(fd, size, ends))
+    try:
+        value = json.loads(_read(fd, size, ends))
+    except RecursionError:
+        raise ValueError("a frame is nested too deep") from None
     if not isinstance(value, dict):
         raise ValueError("a frame must hold a JSON object")
     return value

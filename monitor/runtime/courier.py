@@ -16,6 +16,8 @@ import structlog
 from monitor.core.changes import Silence
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.silences import without_effect
+from monitor.core.notices.holds import Hold
+from monitor.core.notices.keys import PAGES
 from monitor.core.notices.last_look import Withheld, still_owed
 from monitor.core.notices.model import Kept, Notice
 from monitor.core.notices.render import Links
@@ -36,6 +38,9 @@ log = structlog.get_logger("courier")
 POLL: Final = 2.0  # seconds between looks at the outbox when nobody wakes the courier
 _LOOK_AGAIN: Final = 60.0  # seconds after which a silenced notice is judged again: a silence may be ended early
 _SOON: Final = 300.0  # seconds that nothing waits longer than at the start, whatever made it wait
+
+
+Holding = Callable[[str, Incident], Hold | None]  # of a call to a receiver
 
 
 class Sleeper(Protocol):
@@ -65,6 +70,7 @@ class Courier:
         cut: Callable[[], None] = lambda: None,
         labels: Labels = unlabelled,
         grouping: Grouping | None = None,
+        holding: Holding = lambda target, incident: None,
         broke: Broke = lambda name, problem: None,
         works: Works = lambda name: None,
         ack: Ack = lambda claimed, at: None,
@@ -75,7 +81,7 @@ class Courier:
         self._wake, self._held, self._cut = wake, held, cut
         self._holder = f"{os.getpid()}-{token_hex(8)}"  # a restarted process never takes itself for its predecessor
         self._targets = Targets(self._terms.rate, broke, works)
-        self._groups = Groups(grouping)
+        self._groups, self._holding = Groups(grouping), holding
         self._free = threading.Semaphore(self._terms.workers)
         self._errand = errand
         self._jobs: queue.SimpleQueue[Claimed | Callable[[], None] | None] = queue.SimpleQueue()
@@ -139,6 +145,7 @@ class Courier:
             in_force = silences(connection, ended_after=now)
         for sentence in filter(None, map(without_effect, in_force)):
             log.warning(sentence, action="silence_without_effect")
+        self._groups.recall(self._database, now)
         self._begun_with = senders
 
     def _claim(self, now: float) -> Claimed | None:
@@ -154,7 +161,11 @@ class Courier:
         kept_back: list[tuple[Notice, Withheld]] = []
 
         def looked_at(notice: Notice, incident: Incident, others: Sequence[Kept]) -> Withheld | None:
-            return _judged(notice, incident, others, in_force, now) or self._groups.waits(notice, incident, now)
+            return (
+                _judged(notice, incident, others, in_force, now)
+                or self._waits(notice, incident, now)
+                or self._groups.waits(notice, incident, now)
+            )
 
         def judge(notice: Notice, incident: Incident, others: Sequence[Kept]) -> Withheld | None:
             withheld = looked_at(notice, incident, others)
@@ -171,6 +182,17 @@ class Courier:
         with self._database.read() as connection:  # what was due was put off or cancelled
             self._next_due = outbox.next_due(connection, now, skip)
         return None
+
+    def _waits(self, notice: Notice, incident: Incident, now: float) -> Withheld | None:
+        """What held nobody back when a call was decided may do so when it is tried again, or much later."""
+        if notice.reason not in PAGES:
+            return None
+        try:
+            hold = self._holding(notice.target, incident)
+        except Exception:  # when in doubt it is sent
+            log.exception("A notice could not be judged.", action="courier_failed", notice=notice.key)
+            return None
+        return None if hold is None else Withheld(hold.why, min(hold.until, now + _LOOK_AGAIN))
 
     def _keep_back(self, notice: Notice, withheld: Withheld) -> None:
         how = "cancelled" if withheld.until is None else "silenced" if withheld.silenced else "waiting"

@@ -12,7 +12,7 @@ import structlog
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident
 from monitor.core.notices.alert import Alert, alert_of
-from monitor.core.notices.groups import bundle_key, render_bundle
+from monitor.core.notices.groups import LINKED, bundle_key, render_bundle
 from monitor.core.notices.keys import PAGES
 from monitor.core.notices.model import Outcome
 from monitor.core.notices.render import Links, render
@@ -93,11 +93,22 @@ class Deliverer:
 
     def _bundle(self, calls: list[Claimed]) -> Outgoing:
         first, pairs = calls[0], [(each.notice, each.incident) for each in calls]
-        message = render_bundle(pairs, self._links, (first.audit[0], first.audit[1].hex()))
+        message = render_bundle(pairs, self._links, (first.audit[0], first.audit[1].hex()), self._acks(calls))
         key = bundle_key([each.notice for each in calls])
         alerts = tuple(self._alert(each.incident) for each in calls)
         reason = first.notice.reason
         return Outgoing(message.title, message.body, message.severity, "", reason, key, self._clock.now(), alerts)
+
+    def _acks(self, calls: list[Claimed]) -> dict[str, str]:
+        """A link for each incident of a message about several, if so many can be read."""
+        if len(calls) > LINKED:
+            return {}
+        try:
+            found = {each.incident.id: self._ack(each, self._clock.now()) for each in calls}
+        except Exception:  # a page without links is better than none
+            log.exception("A message has no links.", action="courier_failed", notice=calls[0].notice.key)
+            return {}
+        return {incident: link for incident, link in found.items() if link}
 
     def _alert(self, incident: Incident) -> Alert:
         return alert_of(incident, self._links.incident(incident.id) or "", self._labels(incident))

@@ -18,12 +18,13 @@ from monitor.store.database import Database
 from monitor.store.outbox import Claimed, StillOwed
 
 log = structlog.get_logger("courier")
+_LONGEST = 7 * 86_400.0  # seconds that an interval may have begun ago
 
 Grouping = Callable[[str, Incident], Group | None]  # target, incident
 
 
 class Groups:
-    """What it knows may be lost with the process: a group is then told of sooner, never later."""
+    """What it knows is what the ledger says of messages that went out: a courier that begins reads it there."""
 
     def __init__(self, grouping: Grouping | None) -> None:
         self._grouping = grouping
@@ -60,16 +61,30 @@ class Groups:
             until = 0.0 if group is None else self._until.get((notice.target, group.key), 0.0)
         return Withheld("its group was told of lately, and waits for its interval", until) if now < until else None
 
+    def recall(self, database: Database, now: float) -> None:
+        """Go on with the intervals that messages of an earlier run have begun."""
+        if self._grouping is None:
+            return
+        with database.read() as connection:
+            told = outbox.told_lately(connection, now - _LONGEST)
+        for target, incident, at in told:
+            self._begin(target, incident, at, now)
+
     def told(self, claimed: Claimed, result: Result | None, now: float) -> None:
         """A message went out. What did not arrive starts no interval."""
         if self._grouping is None or result is None or result.outcome not in ("delivered", "unknown"):
             return
-        group = self._group(claimed.notice.target, claimed.incident)
-        if group is None or group.interval <= 0.0 or claimed.notice.reason not in PAGES:
+        if claimed.notice.reason in PAGES:
+            self._begin(claimed.notice.target, claimed.incident, now, now)
+
+    def _begin(self, target: str, incident: Incident, at: float, now: float) -> None:
+        group = self._group(target, incident)
+        if group is None or at + group.interval <= now:
             return
         with self._lock:
             self._until = {known: until for known, until in self._until.items() if until > now}
-            self._until[claimed.notice.target, group.key] = now + group.interval
+            key = target, group.key
+            self._until[key] = max(at + group.interval, self._until.get(key, 0.0))
 
     def _group(self, target: str, incident: Incident) -> Group | None:
         assert self._grouping is not None

@@ -140,7 +140,9 @@ def _write_manifest(out: Path, about: dict[str, Any]) -> str:
 
 
 def check(path: Path, trusted: Verifier | None) -> str:
-    """Check a proof file, or the folder of an export, and say in a sentence what it shows. Raises EvidenceError.
+    """Check a proof file, or the folder of an export, and say in a sentence what it shows.
+
+    Raises EvidenceError; ValueError, TypeError and OSError where it is no proof and no export at all.
 
     Without a trusted key the one that lies beside it is taken, and the sentence says what that is worth.
     """
@@ -154,6 +156,8 @@ def check(path: Path, trusted: Verifier | None) -> str:
         raise EvidenceError(str(problem)) from problem
     except FileNotFoundError as problem:
         raise EvidenceError(f"{problem.filename} is missing, so nothing could be checked.") from problem
+    except (AttributeError, LookupError, OverflowError, RecursionError) as problem:
+        raise ValueError(f"JSON of another shape than ours: {problem!r}") from problem
     if trusted is None:
         said += " The key came with it: compare it with one that you had from elsewhere."
     return said

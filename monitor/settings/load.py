@@ -99,7 +99,10 @@ class _Source:
 
 def _find(named: str | Path | None, home: Path, environ: Mapping[str, str]) -> _Source:
     if named:
-        return _Source(_absolute(Path(named).expanduser()))
+        try:
+            return _Source(_absolute(Path(named).expanduser()))
+        except RuntimeError:
+            raise SettingsError(f"{named} begins with the home folder of a user that there is not.") from None
     folders = [Path(folder) for folder in environ.get("CONFIGURATION_DIRECTORY", "").split(":") if folder]
     for file in (folder / FILE for folder in folders):
         if _is_there(file):

@@ -78,7 +78,10 @@ def path(value: object) -> Path:
     text = _text(value)
     if not text or "\0" in text:
         raise ValueError
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # the home of a user that there is not
+        raise ValueError from None
 
 
 def matcher(value: object) -> str:

@@ -192,8 +192,12 @@ def _load(path: Path, producer: str) -> _State:
     if not path.exists():
         return _State(producer)
     try:
-        return _State(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as problem:
+        state = _State(**json.loads(path.read_bytes()))
+        texts, numbers = [state.producer, state.head], [value for value in asdict(state).values() if type(value) is int]
+        if {type(text) for text in texts} != {str} or len(numbers) != len(asdict(state)) - 2 or min(numbers) < 0:
+            raise ValueError(state)
+        return state
+    except (OSError, ValueError, TypeError, RecursionError) as problem:
         raise FollowError(f"{path} does not hold where reading stopped: delete it to begin anew.") from problem
 
 

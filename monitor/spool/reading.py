@@ -170,6 +170,8 @@ class Reading:
         with segment.explained(path_of(self._folder, first)):
             cursor = self._connection(first).execute(f"{sql} LIMIT 1", () if value is None else (value,))
             row: tuple[Any, ...] | None = cursor.fetchone()
+        if row is not None and not all(isinstance(value, int | float) for value in row):
+            raise SpoolDamaged(path_of(self._folder, first), "a number in it is none")
         return row
 
     def _connection(self, first: int) -> sqlite3.Connection:
@@ -217,9 +219,10 @@ def losses(folder: Path) -> list[dict[str, Any]]:
     path = folder / "losses.json"
     try:
         with segment.explained(path):
-            found: list[dict[str, Any]] = json.loads(path.read_bytes()) if path.exists() else []
-            return [{**lost, "from": int(lost["from"]), "to": int(lost["to"])} for lost in found]
-    except (ValueError, TypeError, KeyError) as problem:
+            data = path.read_bytes() if path.exists() else b"[]"
+        found: list[dict[str, Any]] = json.loads(data)
+        return [{**lost, "from": int(lost["from"]), "to": int(lost["to"])} for lost in found]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as problem:
         raise SpoolUnusable(
             f"{path}, which says what was set aside, cannot be read: put it back from a backup, or remove it and have "
             "what is then missing set aside again."

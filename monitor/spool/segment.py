@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - an error, and no ValueError
 from typing import Any
 
 import zstandard
@@ -74,6 +75,8 @@ def explained(path: Path) -> Iterator[None]:
         if any(words in text for words in _DAMAGE):
             raise SpoolDamaged(path, text) from problem
         raise _unusable(path, text) from problem
+    except UnicodeDecodeError as problem:  # a name in the schema, say
+        raise SpoolDamaged(path, f"a text in it is none ({problem})") from problem
 
 
 def create(path: Path, next_: int, recorded_at: float, totals: Totals, producers: list[tuple[Any, ...]]) -> None:
@@ -160,8 +163,10 @@ def record_of(row: tuple[Any, ...], partition: int, path: Path, inflate: zstanda
     try:
         if _crc(tuple(head), hashes, payload) != crc:
             raise SpoolDamaged(path, f"the record at offset {head[0]} does not match its checksum")
+        if zstandard.frame_content_size(payload) > MOST_BYTES:  # what a frame says of itself is believed below
+            raise SpoolDamaged(path, f"the record at offset {head[0]} is larger than any of ours")
         text = inflate.decompress(payload, max_output_size=MOST_BYTES)
-    except (zstandard.ZstdError, TypeError, ValueError) as problem:
+    except (zstandard.ZstdError, TypeError, ValueError, StructError) as problem:
         raise SpoolDamaged(path, f"the record at offset {head[0]} cannot be read ({problem})") from problem
     first, count, kind, recorded_at, flags, _ = head
     return Record(partition, first, count, KINDS[kind], recorded_at, Flags.of(flags), text)

@@ -104,7 +104,7 @@ def read_manifest(source: Path) -> Manifest:
         manifest = Manifest(stored["created_at"], stored["revision"], audit, files)
     except FileNotFoundError:
         raise BackupError(f"{source} is no finished backup: it has no {MANIFEST}.") from None
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as problem:
         raise BackupError(f"The manifest of the backup {source} cannot be read: {problem}.") from problem
     for name in manifest.files:
         path = Path(name)
@@ -138,6 +138,8 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             found = _fingerprint(folder / name)
         except FileNotFoundError:
             raise BackupError(f"The backup {folder} is not whole: {name} is missing.") from None
+        except (OSError, ValueError) as problem:  # a folder of that name, or a name that no file can have
+            raise BackupError(f"The backup {folder} is damaged: {name!r} cannot be read ({problem}).") from None
         if found != expected:
             raise BackupError(f"The backup {folder} is damaged: {name} is not what the manifest says.")
 

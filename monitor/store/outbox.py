@@ -190,6 +190,17 @@ def called(connection: Connection, targets: Sequence[str]) -> list[tuple[str, In
     return [(row["target"], rows.incident_from(row)) for row in found]
 
 
+def told_lately(connection: Connection, since: float, most: int = 1_000) -> list[tuple[str, Incident, float]]:
+    """Target, incident and time of the last calls that went out (or may have) after `since`, the newest first."""
+    columns = (notices.c.target, notices.c.finished_at.label("told_at"), incidents)
+    wanted = select(*columns).join(incidents, incidents.c.id == notices.c.incident)
+    wanted = wanted.where(
+        notices.c.state.in_(("delivered", "unknown")), notices.c.finished_at > since, notices.c.reason.in_(PAGES)
+    )
+    found = connection.execute(wanted.order_by(notices.c.finished_at.desc(), notices.c.key).limit(most)).mappings()
+    return [(row["target"], rows.incident_from(row), row["told_at"]) for row in found]
+
+
 def fate(connection: Connection, incident: str, target: str) -> dict[str, Any] | None:
     """What became of the last message about an incident to a target: state, attempts, problem. None: there is none."""
     wanted = select(notices).where(notices.c.incident == incident, notices.c.target == target)

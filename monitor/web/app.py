@@ -60,8 +60,10 @@ def create_app(front: Front, allowed: set[str]) -> FastAPI:
     intake = {"/v1/events": front.intake.events, "/v1/truth": front.intake.truth}
     app.straight = {path: Doors(intake[path], allowed, front.counts.answered) for path in RAW}
     app.router.routes += [Route(path, intake[path]) for path in sorted(RAW)]
-    for part in (*FOR_PROGRAMS, *FOR_OTHER_TOOLS, *FOR_PEOPLE):
+    parts = (*FOR_PROGRAMS, *FOR_OTHER_TOOLS, *FOR_PEOPLE)
+    for part in parts:
         app.include_router(part.router)
+    app.state.routes = [route for part in parts for route in part.router.routes]
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Doors, allowed=allowed, count=front.counts.answered)
     return app

@@ -67,7 +67,11 @@ Person = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(prin
 Login = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")]
 Column = Annotated[str, Field(max_length=200), AfterValidator(_column)]
 Answer = Annotated[Any, AfterValidator(_plain)]
-Time = Annotated[str, Field(max_length=60, examples=["2026-11-24T08:00:00Z"])]
+Time = Annotated[
+    str,
+    Field(max_length=60, examples=["2026-11-24T08:00:00Z"], json_schema_extra={"format": "date-time"}),
+]
+_Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 VerdictWord = Literal["real", "expected", "false", "unclear"]
 
 
@@ -162,7 +166,7 @@ class FitReference(_Lasting):
     """`fitted` holds what `overloop reference fit` made, by pack/Rule, each as base64."""
 
     model: Name
-    fitted: Annotated[dict[Name, str], Field(min_length=1, max_length=200)]
+    fitted: Annotated[dict[Name, _Base64], Field(min_length=1, max_length=200)]
     source: Annotated[dict[str, str | int | float | None], Field(max_length=20)] = Field(
         default_factory=dict, description="what it was made from, for the record"
     )

@@ -6,8 +6,9 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from string import punctuation
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -62,6 +63,9 @@ class Doors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        query = scope["query_string"]
+        if not query.isascii():  # no address has such bytes; the framework fails at those that are no UTF-8
+            scope = {**scope, "query_string": quote(query, safe=punctuation).encode()}
         passage = _Passage(scope, receive, send)
         began = time.perf_counter()
         try:

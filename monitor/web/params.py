@@ -22,7 +22,7 @@ Model = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(printa
 Id = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(printable)]
 OfModel = Annotated[str | None, Query(min_length=1, max_length=200, description="of one model only")]
 OfRule = Annotated[str | None, Query(min_length=1, max_length=201, description="Name, or pack/Name")]
-Kind = Annotated[str, AfterValidator(_kind)]
+Kind = Annotated[str, Query(json_schema_extra={"enum": sorted(KINDS)}), AfterValidator(_kind)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many, at most")]
 After = Annotated[str | None, Query(min_length=1, max_length=100, description="what `next` of the page before said")]
 Before = Annotated[int | None, Query(ge=0, le=2**53, description="what `next` of the page before said")]

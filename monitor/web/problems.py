@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from monitor.runtime.desk_errors import Conflict, DeskError, Forbidden, NotFound
 from monitor.spool.errors import SpoolError
@@ -130,9 +131,18 @@ def _place(parts: tuple[int | str, ...]) -> str:
 
 def _http(request: Request, error: HTTPException) -> Problem:
     where = f"{request.method} {request.url.path[:200]}"
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers["Allow"] = ", ".join(methods)  # the framework names those of the first route alone
     sentences = {
         404: f"There is nothing at {request.url.path[:200]}; /openapi.json lists every route.",
-        405: f"{request.method} is not for this route: use {(error.headers or {}).get('Allow', 'another method')}.",
+        405: f"{request.method} is not for this route: use {headers.get('Allow', 'another method')}.",
         400: f"{where} could not be read: {error.detail}.",
     }
-    return Problem(error.status_code, sentences.get(error.status_code, str(error.detail)), error.headers)
+    return Problem(error.status_code, sentences.get(error.status_code, str(error.detail)), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done at an address, by all routes that have it."""
+    routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})

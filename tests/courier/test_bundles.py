@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from deciding import T0, an_incident
 
-from monitor.core.notices.groups import INTERVAL, MOST, Group, bundle_key, group_of, render_bundle
+from monitor.core.notices.groups import INTERVAL, LINKED, MOST, Group, bundle_key, group_of, render_bundle
 from monitor.core.notices.keys import recorded_notice
 from monitor.core.notices.model import Policy, Receiver, Route
 from monitor.core.notices.render import Links
@@ -94,6 +94,54 @@ def test_a_group_that_was_told_of_waits_and_then_tells_all_at_once(office, fake)
         for _ in keys:
             office.next()
     assert [message.title for message in sender.sent][1:] == ["3 incidents on fraud-eu (worst: high)"]
+
+
+def test_a_courier_that_begins_knows_which_groups_were_told_of(office, fake):
+    sender = fake()
+    (first, second, third) = incidents(3)
+    terms = {"terms": ONE, "grouping": lambda t, i: Group(i.model, 30.0)}
+    office.owe("oncall", incident=first)
+    with office.at_work(office.courier({"oncall": sender}, **terms)):
+        office.next()
+    keys = [key for each in (second, third) for key in office.owe("oncall", incident=each)]
+    office.clock.at = START + 10.0
+    with office.at_work(office.courier({"oncall": sender}, **terms)):
+        office.looked()
+        assert {office.row(key).due_at for key in keys} == {START + 30.0} and len(sender.sent) == 1
+    office.clock.at = START + 30.0
+    with office.at_work(office.courier({"oncall": sender}, **terms)):
+        office.next(), office.next()
+    assert [message.title for message in sender.sent][1:] == ["2 incidents on fraud-eu (worst: high)"]
+
+
+def test_what_did_not_arrive_before_a_restart_began_no_interval(office, fake):
+    lost, sender = fake(Result("dead", "clientError", None, "The receiver answered 404.")), fake()
+    (first, second) = incidents(2)
+    terms = {"terms": ONE, "grouping": lambda t, i: Group(i.model, 30.0)}
+    office.owe("oncall", incident=first)
+    with office.at_work(office.courier({"oncall": lost}, **terms)):
+        office.next()
+    office.owe("oncall", incident=second)
+    with office.at_work(office.courier({"oncall": sender}, **terms)):
+        assert office.next().outcome == "delivered"
+
+
+@pytest.mark.parametrize(("many", "links"), [(LINKED, LINKED), (LINKED + 1, 0)])
+def test_a_bundle_brings_a_link_for_each_call_as_long_as_it_can_be_read(office, fake, many, links):
+    sender = fake()
+    for each in incidents(many):
+        office.owe("oncall", incident=each)
+
+    def link(claimed, at) -> str:
+        return f"https://overloop.example/a/{claimed.incident.id}-{claimed.attempt}"
+
+    with office.at_work(office.courier({"oncall": sender}, ONE, grouping=by_model, ack=link)):
+        for _ in range(many):
+            office.next()
+    (message,) = sender.sent
+    assert message.body.count("/a/fraud-eu-") == links
+    if links:
+        assert "Incident: fraud-eu-1\n  To acknowledge it: https://overloop.example/a/fraud-eu-1-1\n" in message.body
 
 
 def test_a_message_holds_as_many_as_can_be_read(office, fake):

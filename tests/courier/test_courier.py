@@ -11,6 +11,7 @@ import pytest
 from deciding import T0, an_incident
 from sqlalchemy import select
 
+from monitor.core.notices.holds import Hold
 from monitor.core.notices.model import Notice, Reason
 from monitor.core.notices.pace import Rate
 from monitor.delivery.apprise_pool import HelperPool
@@ -478,3 +479,33 @@ def test_no_part_of_an_address_reaches_ledger_audit_log_or_metrics(office, monke
     everything = f"{told} {[office.row(key) for key in keys]} {bodies} {shown.out} {shown.err}".lower()
     assert "nothing listens at its address" in everything and "did you mean" in everything
     assert "planted" not in everything and "plantd" not in everything
+
+
+def test_a_call_that_is_tried_again_waits_for_what_holds_calls_back_by_then(office, fake):
+    sender = fake(Result("retry", "serverError", None, "The receiver answered 500."), Result("delivered"))
+    holds: list[Hold | None] = [None]
+    began = office.clock.at
+    (key,) = office.owe("oncall")
+    with office.at_work(office.courier({"oncall": sender}, holding=lambda target, incident: holds[-1])):
+        assert office.next().outcome == "retry"
+        holds.append(Hold(began + 100_000.0, "Maintenance holds calls back until then: a move"))
+        office.sleepers[-1].slept.clear()
+        office.move(3_600.0)
+        office.looked()
+        row = office.row(key)
+        assert len(sender.sent) == 1 and row.due_at == began + 3_660.0, "looked at again within a minute"
+        assert row.problem.startswith("Maintenance holds calls back")
+        holds.append(None)
+        office.move(60.0)
+        assert office.next().outcome == "delivered"
+
+
+def test_a_mistake_about_what_holds_back_keeps_no_call_and_news_are_not_held(office, fake):
+    sender = fake()
+    office.owe("oncall")
+    with office.at_work(office.courier({"oncall": sender}, holding=lambda target, incident: 1 / 0)):
+        assert office.next().outcome == "delivered"
+    office.change(state="acknowledged", acknowledged_by="ada", acknowledged_at=office.clock.at)
+    office.owe_news("acknowledged")
+    with office.at_work(office.courier({"oncall": sender}, holding=lambda target, incident: Hold(9e9, "x"))):
+        assert office.next().outcome == "delivered"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = {"__pycache__", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
-HIDDEN |= {".import_linter_cache", "build", "dist"}
+HIDDEN |= {".import_linter_cache", "build", "dist", ".fuzz"}
 
 
 def mapped() -> list[str]:

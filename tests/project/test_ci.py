@@ -24,7 +24,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in (".ci/unit", ".ci/lint", ".venv/bin/uv", ".venv/bin/python"):
         stand_in(tmp_path / name)
     stand_in(tmp_path / ".ci/export", says="locked==1")
-    (tmp_path / "requirements.lock").write_text("locked==1\n")
+    for lock in ("requirements.lock", ".ci/fuzz.lock"):
+        (tmp_path / lock).write_text("locked==1\n")
     return tmp_path
 
 
@@ -44,7 +45,7 @@ def test_it_ends_with_what_the_tests_said_last(checkout: Path) -> None:
     code, lines = run(checkout)
     assert code == 0, lines
     held = [line.split(":")[0] for line in lines if line.startswith("-- ")]
-    checks = ["locks agree", "systemd unit", "style, imports, types", "wheel", "speed", "tests"]
+    checks = ["locks agree", "systemd unit", "style, imports, types", "wheel", "speed", "API as documented", "tests"]
     assert held == [f"-- {name}" for name in checks]
     assert lines[-2] == "make --no-print-directory test"
 

@@ -163,6 +163,17 @@ class Daemon:
         except (OSError, ValueError) as problem:
             return 0, repr(problem)
 
+    def page(self, path: str) -> str:
+        """A page as a browser asks for it, with the token; a refusal is a page, too."""
+        token = (self.home / "token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", "Accept": "text/html"}
+        try:
+            asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", None, headers)
+            with urllib.request.urlopen(asked, timeout=WAIT) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as refused:
+            return str(refused.read().decode())
+
     def text(self, path: str) -> str:
         """An answer that is no JSON."""
         headers = {"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from daemon_process import WAIT, Daemon, Receiver, until
+from daemon_process import ROOT, WAIT, Daemon, Receiver, until
 
 Make = Callable[..., Daemon]
 
@@ -16,13 +19,56 @@ url_env = "GOOD"
 url_env = "BROKEN"
 [receivers.nowhere]
 url_env = "NOWHERE"
+[receivers.pd]
+type = "pagerduty"
+key_env = "PD"
+hook_env = "PD_HOOK"
+[receivers.hook]
+type = "webhook"
+url_env = "HOOK"
+key_env = "HOOK_KEY"
+[[routes]]
+receivers = ["good", "broken", "nowhere", "hook"]
+[[routes]]
+receivers = ["pd"]
+matchers = ['severity="critical"']
 [heartbeat]
 url_env = "PING"
 every = "5s"
 [notices]
 group_wait = "0s"
 """
-LOW = [{"id": f"e{i}", "model": "m", "output": {"confidence": 0.1}} for i in range(6)]
+COLUMNS = {"password": "Pl4ntedPassword", "card": {"number": "Pl4ntedCard"}, "api_key": ["Pl4ntedApiKey"]}
+LOW = [{"id": f"e{i}", "model": "m", "inputs": COLUMNS, "output": {"confidence": 0.1}} for i in range(6)]
+PAGES = ("/incidents", "/incidents/{id}", "/models", "/models/m", "/rules", "/login?t=x", "/a/x.y")
+ROUTES = (
+    "/v1/incidents", "/v1/incidents/{id}", "/v1/tokens", "/v1/tokens?kind=login", "/v1/users", "/v1/audit?limit=1000",
+    "/v1/models", "/v1/models/m", "/v1/references", "/v1/receivers", "/-/engine", "/v1/accounting", "/openapi.json",
+    "/api/v2/alerts", "/api/v2/status", "/api/v2/receivers", "/api/v1/rules", "/api/v1/alerts",
+)  # fmt: skip
+WRONG = (  # and what is said to those who ask for it
+    ("/v1/receivers/nobody/test", {}),
+    ("/v1/receivers/nowhere/test", {}),
+    ("/hooks/pagerduty/pd", {"event": {}}),
+    ("/v1/silences", {"matchers": []}),
+    ("/v1/references/fit", {"model": "m", "fitted": {"tests/Low": "AAAA"}, "reason": "r"}),
+)
+
+
+def ran(daemon: Daemon, *command: str) -> str:
+    """What a command on this home prints, all of it."""
+    environ = {**daemon.environ, "OVERLOOP_HOME": str(daemon.home), "PYTHONPATH": str(ROOT)}
+    asked = [sys.executable, "-m", "monitor.cli", *command]
+    done = subprocess.run(
+        asked, capture_output=True, text=True, env=environ, cwd=daemon.folder, timeout=60, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def files(folder: Path) -> list[Path]:
+    """Those that are not meant to hold a secret."""
+    kept = ("token", "secret.key", "audit.key", "link.key")
+    return [path for path in folder.rglob("*") if path.is_file() and path.name not in kept]
 
 
 def free_port_daemon(daemon: Daemon) -> Daemon:
@@ -36,12 +82,15 @@ def free_port_daemon(daemon: Daemon) -> Daemon:
 
 
 def test_planted_secrets_show_up_nowhere_and_links_name_the_real_port(make_daemon: Make, receiver: Receiver) -> None:
-    planted = ["Pl4ntedGood", "Pl4ntedBroken", "Pl4ntedNowhere", "Pl4ntedPing"]
     environ = {
         "GOOD": f"{receiver.url}/Pl4ntedGood",
         "BROKEN": "slak://Pl4ntedBroken/x",
         "NOWHERE": "json://user:Pl4ntedNowhere@127.0.0.1:1/hook",
         "PING": "http://127.0.0.1:1/Pl4ntedPing",
+        "PD": "Pl4ntedRoutingKey",
+        "PD_HOOK": "Pl4ntedHookSecret",
+        "HOOK": "http://kim:Pl4ntedLogin@127.0.0.1:1/Pl4ntedPath?k=Pl4ntedQuery",
+        "HOOK_KEY": "Pl4ntedSigningKey",
     }
     daemon = free_port_daemon(make_daemon(environ=environ, toml=TOML))
     daemon.accept(*LOW)
@@ -62,15 +111,31 @@ def test_planted_secrets_show_up_nowhere_and_links_name_the_real_port(make_daemo
     until(failed, "the broken receiver is not on record")
     secret = link["url"].split("t=")[1].split("&")[0]
     token = (daemon.home / "token").read_text().strip()
-    answers = [daemon.ask(path) for path in (
-        "/v1/incidents", f"/v1/incidents/{incident['id']}", "/v1/tokens", "/v1/tokens?kind=login", "/v1/users",
-        "/v1/audit?limit=1000", "/v1/models", "/-/engine", "/v1/accounting", "/openapi.json",
-    )]  # fmt: skip
+    status, made = daemon.ask("/v1/tokens", {"user": "kim", "role": "viewer"})
+    assert status == 201
+    answers = [daemon.ask(path.format(id=incident["id"])) for path in ROUTES]
     assert [status for status, _ in answers] == [200] * len(answers)
+    refusals = [daemon.ask(path, body) for path, body in WRONG]
+    assert all(400 <= status < 500 or status == 202 for status, _ in refusals), refusals
+    pages = [daemon.page(path.format(id=incident["id"])) for path in PAGES]
+    assert incident["id"] in pages[1]
     metrics = daemon.text("/metrics")
     assert "overloop_notifications" in metrics
+    out = [daemon.folder / "backup", daemon.folder / "export"]
+    commands = [
+        ran(daemon, *command)
+        for command in (
+            ("doctor",), ("routes", "show"), ("incident", "show", incident["id"]), ("events", "tail"), ("gate", "show", "m"),
+            ("receivers", "test", "hook"), ("backup", str(out[0])), ("audit", "export", "--out", str(out[1])),
+            ("report", "oversight", "--model", "m", "--period", "30d", "-o", "html"),
+        )
+    ]  # fmt: skip
+    assert "Entries 0 to" in commands[-2] and "<html" in commands[-1], commands
     assert daemon.stop() == 0
-    kept = [path for path in daemon.home.rglob("*") if path.is_file() and path.name not in ("token", "secret.key")]
-    shown = [daemon.log.read_bytes(), str(answers).encode(), metrics.encode(), *(path.read_bytes() for path in kept)]
-    for hidden in (*planted, secret, token):
-        assert not [text for text in shown if hidden.encode() in text], hidden
+    keys = [path.read_bytes().strip() for path in daemon.home.glob("*.key")]
+    assert keys and all(len(key) >= 16 for key in keys)
+    said = [*answers, *refusals, pages, metrics, commands, daemon.log.read_text()]
+    shown = [str(text).encode() for text in said]
+    shown += [path.read_bytes() for folder in (daemon.home, *out) for path in files(folder)]
+    for hidden in (b"Pl4nted", secret.encode(), token.encode(), made["token"].encode(), *keys):
+        assert not [text[:200] for text in shown if hidden in text], hidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -129,6 +130,8 @@ def test_every_kind_of_error_is_a_document_with_a_whole_sentence(site: Site) -> 
     assert "'x'" in problem(site.get("/v1/incidents/x"), 404)
     assert "use GET" in problem(site.ask("PUT", "/v1/incidents", {}), 405)
     assert "use POST" in problem(site.get("/v1/events"), 405)
+    both = site.ask("OPTIONS", "/v1/references")
+    assert "use GET, POST" in problem(both, 405) and both.headers["allow"] == "GET, POST"
     assert "character 5" in problem(site.post("/v1/silences", b'{"a":', Content_Type="application/json"), 400)
     assert "application/json" in problem(site.post("/v1/silences", b"a=b"), 415)
     assert "body.reason" in problem(site.post("/v1/silences", {}), 422)
@@ -193,6 +196,24 @@ def test_a_browser_gets_a_page_where_a_program_gets_a_document(site: Site) -> No
     assert "www-authenticate" not in site.browse("/incidents", None).headers
     assert "Ask" not in site.browse("/models/<script>alert(1)</script>").text
     assert "<script>" not in site.browse("/models/<script>alert(1)</script>").text
+
+
+def test_a_query_of_bytes_that_no_address_has_is_an_answer_all_the_same(site: Site) -> None:
+    for path in ("/incidents", "/v1/incidents"):
+        scope = {
+            "type": "http", "method": "GET", "scheme": "http", "path": path, "query_string": b"state=open\x90&model=m",
+            "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {site.admin}".encode()), (b"accept", b"text/html")],
+        }  # fmt: skip
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        asyncio.run(site.app(scope, receive, send))
+        assert sent[0]["status"] == 422, sent
 
 
 # -- the ledger and the spool are not to be had ---------------------------------------------------------------------

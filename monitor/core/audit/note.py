@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -44,7 +43,7 @@ def parse_verifier(text: str) -> Verifier:
     key_id, _, key = rest.partition("+")
     try:
         data = base64.b64decode(key, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and letters beyond ASCII are another
         data = b""
     if not _good_name(name) or len(data) != _KEY_SIZE + 1 or data[0] != ED25519:
         raise NoteError(f"{text.strip()!r} is no Ed25519 verifier key: it has the form NAME+8 hex digits+base64.")
@@ -93,7 +92,7 @@ def split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
         name, _, coded = line.removeprefix(_DASH).partition(" ")
         try:
             data = base64.b64decode(coded, validate=True)
-        except binascii.Error:
+        except ValueError:
             data = b""
         if not line.startswith(_DASH) or not _good_name(name) or len(data) <= 4:
             raise NoteError(f"{line!r} is no signature line of a note.")

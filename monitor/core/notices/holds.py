@@ -11,7 +11,7 @@ from monitor.core.incidents.matching import fit
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.words import clock_text
 from monitor.core.notices.model import Inhibition, Maintenance, Policy, Route
-from monitor.core.notices.routes import facts_of
+from monitor.core.notices.routes import facts_of, listeners
 from monitor.core.rules.model import Book
 
 Around = Sequence[tuple[Incident, Mapping[str, str]]]  # incidents with the labels of their rules
@@ -46,6 +46,24 @@ def held_back(
     holds = [_inhibited(rule, incident, having, around) for rule in policy.inhibitions]
     holds += [_maintained(window, having, policy, at) for window in policy.maintenance]
     return max((hold for hold in holds if hold is not None), key=lambda hold: hold.until, default=None)
+
+
+def call_held(
+    target: str,
+    incident: Incident,
+    policy: Policy,
+    labels: Mapping[str, str],
+    at: float,
+    around: Around = NOTHING_AROUND,
+) -> Hold | None:
+    """What holds back a call to one receiver: every route that leads there must be mute for the routes to hold it."""
+    hold = held_back(incident, policy, labels, at, around)
+    if hold is not None:
+        return hold
+    here = [each.route for each in listeners(incident, policy, labels, at) if each.receiver.name == target]
+    mutes = [muted(route, policy, at) for route in here]
+    known = [mute for mute in mutes if mute is not None]
+    return min(known, key=lambda mute: mute.until) if known and len(known) == len(mutes) else None
 
 
 def muted(route: Route, policy: Policy, at: float) -> Hold | None:

@@ -14,6 +14,7 @@ LASTS: Final = 4 * 3600.0  # seconds; a reminder brings a new one
 _PURPOSE: Final = b"overloop acknowledge link 1\0"
 _SIGNATURE: Final = 16  # bytes
 _LONGEST: Final = 1000  # characters
+_TYPES: Final = [str, str, int, int, str]
 
 
 class LinkError(Exception):
@@ -58,9 +59,11 @@ def unseal(text: str, key: bytes, at: float) -> Link:
         if not hmac.compare_digest(signed, _sign(payload, key)):
             raise ValueError
         link = Link(*json.loads(payload))
+        if [type(part) for part in (link.incident, link.target, link.issued_at, link.expires_at, link.nonce)] != _TYPES:
+            raise ValueError
         if seal(link, key) != text:  # the same in other letters would be another link, to be used once more
             raise ValueError
-    except (ValueError, TypeError, Error):
+    except (ValueError, TypeError, Error, RecursionError):
         raise LinkError("This is no link of ours, or not all of it: look at the message again.") from None
     if at >= link.expires_at:
         raise LinkError("This link has expired. Sign in to act, or use the one in a newer message.")

@@ -56,4 +56,4 @@ def acknowledged(body: bytes) -> tuple[str, str, float] | None:
         who = clean(str(agent.get("summary") or ""), 60)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Problem(400, "The body is no PagerDuty webhook of version 3.") from None
-    return (incident, who, at) if isinstance(incident, str) else None
+    return (incident, who, at) if isinstance(incident, str) and incident.isprintable() else None
