@@ -15,8 +15,8 @@ from monitor.core.events import Batch, Floats
 from monitor.core.findings import Evidence, Finding, Level
 from monitor.core.joins import Join, JoinLimits
 from monitor.core.references import Learned
+from monitor.core.roster import Roster, roster_of
 from monitor.core.rules.model import Absent, Book, ModelOptions, Pack, Rule
-from monitor.core.rules.reads import reads
 from monitor.core.watcher import Mark, Watcher
 from monitor.core.watchers import Quiet, Watchers
 
@@ -72,21 +72,18 @@ class Timeline:
         pairs = book.rules_for(self.name)
         rules = [rule for _, rule in pairs if not (self.of_history and isinstance(rule.form, Absent))]
         self.columns.configure(_column_settings([pack for pack, _ in pairs]))
-        self._truthful = {rule.key for rule in rules if any(c.startswith("truth.") for c in reads(rule))}
-        self._labels = {rule.key for rule in rules if isinstance(rule.form, Absent) and rule.form.truth}
-        self._adopt_join(rules)
-        self._watchers.adopt(rules, self.options.false_pages)
+        roster = self._roster = roster_of(rules)
+        self._adopt_join(roster)
+        self._watchers.adopt(roster, self.options.false_pages)
 
-    def _adopt_join(self, rules: list[Rule]) -> None:
-        read = {c for rule in rules if rule.key in self._truthful for c in reads(rule)}
-        wanted = tuple(sorted(c for c in read if not c.startswith("truth.")))
+    def _adopt_join(self, roster: Roster) -> None:
         limits = JoinLimits(matures=self.options.matures)
-        if not self._truthful:
+        if not roster.truthful:
             self.join = None
         elif self.join is None:
-            self.join = Join(wanted, self.name, limits)
+            self.join = Join(roster.joined, self.name, limits)
         else:
-            self.join.adopt(wanted, limits)
+            self.join.adopt(roster.joined, limits)
 
     def _stir(self) -> None:
         """Something comes that may change any level."""
@@ -102,11 +99,11 @@ class Timeline:
         joined = self._join(batch, clock)
         findings: list[Finding] = []
         for key, watcher in self._watchers:
-            feed = joined if key in self._truthful else batch
+            feed = joined if key in self._roster.truthful else batch
             if hasattr(watcher, "calibrate"):  # it looks at events as they come, and learns from those with truth
                 self._calibrate(key, watcher.calibrate, batch, joined, clock)
                 feed = batch
-            if feed is None or (feed.truth and key not in self._truthful | self._labels):
+            if feed is None or (feed.truth and key not in self._roster.truthful | self._roster.labels):
                 continue
             rows = clock if feed is batch else clock[np.searchsorted(batch.offsets, feed.offsets)]
             findings += self._watchers.run(key, partial(watcher.observe, feed, rows)) or []
