@@ -24,20 +24,26 @@ class Quiet:
     """Levels of one model that hold nowhere, each kept until it may be another: time alone seldom changes them."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, float, Level | None]] = {}
+        self._kept: dict[str, tuple[float, float | None, Level | None]] = {}  # since, until if that was asked, level
 
     def forget(self) -> None:
         """Rows came, or a mark."""
         self._kept.clear()
 
     def assess(self, key: str, watcher: Watcher, at: float) -> Level | None:
-        """The level at `at`, or an earlier one that says the same; one that holds somewhere is always made anew."""
+        """The level at `at`, or an earlier one that says the same; one that holds somewhere is always made anew.
+
+        Until when a level stands is worked out with the second look at it: where events come, there is none.
+        """
         since, until, level = self._kept.get(key, (math.inf, -math.inf, None))
+        if until is None:
+            until = watcher.settled_until(since)  # type: ignore[attr-defined]
+            self._kept[key] = (since, until, level)
         if since <= at < until:
             return level
-        level, settled = watcher.assess(at), getattr(watcher, "settled_until", None)
-        if level is None or (settled is not None and not (level.holds == YES).any()):
-            self._kept[key] = (at, math.inf if level is None or settled is None else settled(at), level)
+        level, lasts = watcher.assess(at), hasattr(watcher, "settled_until")
+        if level is None or (lasts and not (level.holds == YES).any()):
+            self._kept[key] = (at, None if lasts and level is not None else math.inf, level)
         return level
 
 

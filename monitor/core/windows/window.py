@@ -44,8 +44,8 @@ class Window(ABC):
         return self.over(columns, "n", size), self.over(columns, "unknown", size)
 
     def over(self, columns: Bools, name: str, size: int) -> npt.NDArray[Any]:
-        """A field summed over columns; segments without rows yet are 0."""
-        total: npt.NDArray[Any] = self.panes[name][:, columns].sum(axis=1)
+        """A field of whole numbers summed over columns; segments without rows yet are 0."""
+        total: npt.NDArray[Any] = self.panes[name] @ columns
         return padded(total, size)
 
     def settled_until(self, at: float) -> float:
