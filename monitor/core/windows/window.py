@@ -77,7 +77,7 @@ class Window(ABC):
 def padded(array: npt.NDArray[Any], size: int, fill: float = 0) -> npt.NDArray[Any]:
     """The first `size` entries; missing ones are `fill`."""
     if len(array) >= size:
-        return array[:size]
+        return array if len(array) == size else array[:size]
     return np.concatenate([array, np.full(size - len(array), fill, dtype=array.dtype)])
 
 
