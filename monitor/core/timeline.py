@@ -47,6 +47,8 @@ class Timeline:
         self.join: Join | None = None
         self._watchers = Watchers(name, self.columns)
         self._quiet = Quiet()
+        self._still: tuple[float, float, list[Level]] | None = None  # levels that stand, since when, until when
+        self._learned = False  # whether it was asked, since something came, what was learned
         self._weight: int | None = None  # bytes held, as long as nothing comes
         self.adopt(book)
 
@@ -88,7 +90,8 @@ class Timeline:
     def _stir(self) -> None:
         """Something comes that may change any level."""
         self._quiet.forget()
-        self._weight = None
+        self._weight = self._still = None
+        self._learned = False
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -168,17 +171,23 @@ class Timeline:
         return self.clock if self.event_time and np.isfinite(self.clock) else max(self.clock, at)
 
     def assess(self, at: float) -> list[Level]:
-        """The levels of this model's rules at daemon time `at`."""
+        """The levels of this model's rules at daemon time `at`. Do not write to the list."""
         now, past = self.rule_time(at), self.old or self.of_history
+        if self._still is not None and self._still[0] <= at < self._still[1] and now == at:
+            return self._still[2]
         levels: list[Level] = []
+        asked: list[str] = []
         for key, watcher in self._watchers:
             absent = isinstance(self.rules[key].form, Absent)
             if absent and past:
                 continue  # the present, of which silence is, has not begun
             when = at if absent and self.live else now
             level = self._watchers.run(key, partial(self._quiet.assess, key, watcher, when))
+            asked.append(key)
             if level is not None:
                 levels.append(replace(level, historical=True) if past else level)
+        until = self._quiet.until(asked)
+        self._still = None if until is None or now != at else (at, until, levels)
         return levels
 
     # -- marks and failure --------------------------------------------------------------------------------------
@@ -193,6 +202,8 @@ class Timeline:
 
     def failures(self) -> list[Finding]:
         """What broke since the last call, as findings."""
+        if not self._watchers.any_broken:
+            return []
         at = self.clock if np.isfinite(self.clock) else self.since
         version = self.versions[-1] if self.versions else None
         found = []
@@ -202,8 +213,9 @@ class Timeline:
         return found
 
     def learned(self) -> list[Learned]:
-        """References that were completed since the last call."""
-        return self._watchers.learned()
+        """References that were completed since the last call: with rows or a mark, and not by the passing of time."""
+        known, self._learned = self._learned, True
+        return [] if known else self._watchers.learned()
 
     # -- state --------------------------------------------------------------------------------------------------
 

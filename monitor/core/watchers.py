@@ -46,6 +46,12 @@ class Quiet:
             self._kept[key] = (at, None if lasts and level is not None else math.inf, level)
         return level
 
+    def until(self, keys: list[str]) -> float | None:
+        """Until when the levels of all these rules stand as they were last assessed; None where that is not known."""
+        ends = [self._kept[key][1] if key in self._kept else None for key in keys]
+        known = [end for end in ends if end is not None]
+        return min(known, default=math.inf) if len(known) == len(ends) else None
+
 
 class Watchers:
     """`rules` in the order of the book; `live` are their watchers, but for those that broke (`failed`: why)."""
@@ -113,6 +119,10 @@ class Watchers:
         """References that were completed since the last call."""
         asked = [getattr(watcher, "learned", None) for _, watcher in self]
         return [found for ask in asked if ask is not None for found in ask()]
+
+    @property
+    def any_broken(self) -> bool:
+        return bool(self._broken)
 
     def broken(self) -> list[tuple[str, str]]:
         """What broke since the last call: keys of rules, and a sentence each."""
