@@ -13,6 +13,8 @@ from monitor.core.events import Batch
 from monitor.core.rules.model import Book, Detect, Pack, Position, Rule, Windowed
 from monitor.core.step import Step, observe
 from monitor.core.watcher import Mark
+from monitor.runtime.books import Shelf
+from monitor.settings.parts import shipped
 
 T0 = 1.7e9
 WHERE = Position("curves/pack.yaml", 1, 1)
@@ -28,6 +30,8 @@ def rows(runs: int, most: int) -> list[Row]:
         _curve("curve_rules", "us/event", [s for s in sizes if s <= 1000], runs, _rules),
         _curve("curve_other_models", "us/event of one model", sizes, runs, _others),
         _curve("curve_models_tick", "us/tick", sizes, runs, _ticks),
+        _curve("curve_models_few", "us/model and step", [s for s in sizes if s <= 1000], runs, _few),
+        _curve("curve_models_restored", "us/model", [s for s in sizes if s <= 1000], runs, _restored),
     ]
 
 
@@ -62,12 +66,45 @@ def _ticks(models: int, runs: int) -> list[float]:
     bank, books = _bank(_plain()), {"b": _plain()}.__getitem__
     observe(bank, Step(0, 1, 1, 0, 0, T0, "b"), [_batch(f"m{i}", 5, T0, {}) for i in range(models)], books)
     taken = []
-    for number in range(runs):
+    for number in range(runs + 2):
         at = T0 + 15.0 * (number + 1)
-        began = time.perf_counter()
+        began = time.process_time()
         observe(bank, Step(0, number + 2, 1, 0, 0, at, "b", (Mark("tick", at),)), [], books)
-        taken.append(1e6 * (time.perf_counter() - began))
+        taken.append(1e6 * (time.process_time() - began))
+    return taken[2:]  # the first two look at what has just come
+
+
+def _few(models: int, runs: int) -> list[float]:
+    """One event of each of so many models in one step, under the packs that come along."""
+    book = _shipped()
+    bank, taken = _bank(book), []
+    for number in range(runs + 2):
+        at = T0 + number
+        batches = [_batch(f"m{i}", 1, at, {}) for i in range(models)]
+        began = time.process_time()
+        observe(bank, Step(0, number + 1, 1, 0, 0, at, book.digest), batches, {book.digest: book}.__getitem__)
+        taken.append(1e6 * (time.process_time() - began) / models)
+    return taken[2:]  # the first makes the models
+
+
+def _restored(models: int, runs: int) -> list[float]:
+    """A model from its snapshot, under the packs that come along."""
+    book = _shipped()
+    books = {book.digest: book}.__getitem__
+    bank = _bank(book)
+    observe(bank, Step(0, 1, 1, 0, 0, T0, book.digest), [_batch(f"m{i}", 10, T0, {}) for i in range(models)], books)
+    saved, taken = [bank.dump(name) for name in bank.models], []
+    for _ in range(runs):
+        back = _bank(book)
+        began = time.process_time()
+        for data in saved:
+            back.restore(data, 1, 1, books)
+        taken.append(1e6 * (time.process_time() - began) / models)
     return taken
+
+
+def _shipped() -> Book:
+    return Shelf((shipped("_rules", "rules"),)).load()[0]
 
 
 def _steps(

@@ -9,11 +9,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from bench.daemon import Running, running
 from bench.fleet import bodies
 from bench.results import Row, row
 
-MB, CORE, START, COMMAND = 250.0, 0.5, 3.0, 300.0  # the targets
+MB, CORE, START, COMMAND, SLOPE = 250.0, 0.5, 3.0, 300.0, 1.0  # the targets
+FLAT = 10  # looks from which a slope says something
 
 
 def memory(events: int, seed: int, models: int = 10, columns: int = 20) -> list[Row]:
@@ -30,7 +33,12 @@ def memory(events: int, seed: int, models: int = 10, columns: int = 20) -> list[
     told = {"models": models, "columns": columns, "events": events, "rss": round(rss)}
     told["by_process"] = {name: round(size) for name, size in by_process.items()}
     told["looks"] = [round(one) for one in looks]  # on the way
-    return [row("memory_of_all_processes", "MB (Pss)", [max(*looks, sum(by_process.values()))], MB, **told)]
+    rows = [row("memory_of_all_processes", "MB (Pss)", [max(*looks, sum(by_process.values()))], MB, **told)]
+    if len(looks) >= FLAT:
+        half = looks[len(looks) // 2 :]
+        slope = float(np.polyfit(np.linspace(0.0, events / 2e6, len(half)), half, 1)[0])
+        rows.append(row("memory_slope_of_the_second_half", "MB a million events", [slope], SLOPE, events=events))
+    return rows
 
 
 def idle_and_start(models: int, seed: int, runs: int, seconds: float = 60.0) -> list[Row]:

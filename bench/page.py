@@ -15,6 +15,8 @@ CURVES = {
     "curve_rules": ("An event, as rules grow", "rules on one model"),
     "curve_other_models": ("An event of one model, as others grow", "other models"),
     "curve_models_tick": ("A tick without events, as models grow", "models"),
+    "curve_models_few": ("One event of each model in a step", "models"),
+    "curve_models_restored": ("A model restored from its snapshot", "models"),
 }
 HEAD = """# Performance
 

@@ -1,11 +1,10 @@
-"""A child of `overloop run`: started as `python -m monitor.app.child front|engine|engine-1|…`, told its settings."""
+"""A child of `overloop run`: a process of its own that was forked, as the front or as an engine."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -37,15 +36,16 @@ class Line:
             os._exit(1)  # it is gone
 
 
-def main() -> None:
-    role, instructions = sys.argv[1], json.loads(os.environ.pop("_OVERLOOP_CHILD"))
+def main(role: str, instructions: dict[str, Any]) -> int:
+    """What it does all its life: returns its exit code."""
     from monitor.app.lineage import die_with_parent
 
+    os.environ.pop("NOTIFY_SOCKET", None)  # only the parent speaks to systemd
     go, stop = threading.Event(), threading.Event()
     die_with_parent(instructions["parent"], instructions["line"], told=go.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    sys.exit(_run(role, instructions, Line(instructions["tell"]), go, stop))
+    return _run(role, instructions, Line(instructions["tell"]), go, stop)
 
 
 def _run(role: str, instructions: dict[str, Any], line: Line, go: threading.Event, stop: threading.Event) -> int:
@@ -98,7 +98,3 @@ def _role(role: str) -> Callable[[Settings, dict[str, Any], Line, threading.Even
     from monitor.app.engine import run
 
     return run
-
-
-if __name__ == "__main__":
-    main()

@@ -9,14 +9,16 @@ import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
 
+from monitor.app.child import main as live
 from monitor.app.errors import StartError
+from monitor.app.forked import Forked, fork, preload
 from monitor.notify_socket import Notifier
 
 log = structlog.get_logger("parent")
@@ -35,7 +37,7 @@ class Child:
     """One child as its parent sees it."""
 
     role: str
-    process: subprocess.Popen[bytes]
+    process: Forked
     lifeline: int  # we hold the writing end; the child dies when it closes
     told: int  # the child's words come here
     ready: bool = False
@@ -84,6 +86,7 @@ class Parent:
     def _prepare(self) -> None:
         """Start the children and wait until the home is prepared. Raises StartError."""
         self.notifier.extend_timeout(EXTEND)
+        preload()
         for role in self.roles:
             del self._due[role]
             self._spawn(role)
@@ -112,14 +115,7 @@ class Parent:
         told["socket"] = self.listener.fileno()
         told |= {"prepare": role == FIRST and not self.prepared, "wait": role != FIRST and not self.prepared}
         told["number"] = self.roles[role]
-        environment = {**os.environ, "_OVERLOOP_CHILD": json.dumps(told)}
-        environment.pop("NOTIFY_SOCKET", None)  # only the parent speaks to systemd
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "monitor.app.child", role],
-            env=environment,
-            pass_fds=passed,
-            stdin=subprocess.DEVNULL,
-        )
+        process = fork(partial(live, role, told), role, passed)
         os.close(line_read)
         os.close(told_write)
         os.set_blocking(told_read, False)

@@ -33,11 +33,13 @@ class Columns:
         self._fixed: dict[str, Kind] = {}
         self._samples: dict[str, list[Any]] = {}
         self.settings: dict[str, ColumnSetting] = {}
+        self._expanded: dict[tuple[tuple[str, ...], tuple[Kind, ...]], tuple[str, ...]] = {}  # while nothing changes
         self.configure(settings or {})
 
     def configure(self, settings: Mapping[str, ColumnSetting]) -> None:
         """Take what the rule book says of columns; a person's own word (`fix`) stands above it."""
         self.settings = dict(settings)
+        self._expanded.clear()
 
     def fix(self, path: str, kind: Kind) -> None:
         """A person says what a column is."""
@@ -45,6 +47,7 @@ class Columns:
         self.kinds[path] = kind
         self.known_at.setdefault(path, -1)
         self._samples.pop(path, None)
+        self._expanded.clear()
 
     def learn(self, batch: Batch) -> None:
         """Look at columns whose kind is not known yet. Call once per batch, before any watcher."""
@@ -71,14 +74,16 @@ class Columns:
 
     def expand(self, patterns: Iterable[str], kinds: Iterable[Kind]) -> list[str]:
         """Known columns of the given kinds that match, sorted. A plain path matches itself."""
-        wanted = set(kinds)
-        matches = {
-            path
-            for pattern in patterns
-            for path in ({*self.kinds, *self.settings} if _is_pattern(pattern) else [pattern])
-            if fnmatchcase(path, pattern) and self.kind(path) in wanted
-        }
-        return sorted(matches)
+        asked = tuple(patterns), tuple(kinds)
+        if asked not in self._expanded:
+            matches = {
+                path
+                for pattern in asked[0]
+                for path in ({*self.kinds, *self.settings} if _is_pattern(pattern) else [pattern])
+                if fnmatchcase(path, pattern) and self.kind(path) in asked[1]
+            }
+            self._expanded[asked] = tuple(sorted(matches))
+        return list(self._expanded[asked])
 
     def _learn(self, path: str, values: list[Any], batch: Batch) -> None:
         if path not in self._samples and len(self.kinds) + len(self._samples) >= LIMIT:
@@ -91,6 +96,7 @@ class Columns:
             sample.append(_plain(value))  # as it would come back from a snapshot: a restart must not change the guess
             if len(sample) == SAMPLE:
                 self.kinds[path] = infer(path, sample)
+                self._expanded.clear()
                 self.known_at[path] = int(batch.offsets[row])
                 del self._samples[path]
                 return
@@ -106,6 +112,7 @@ class Columns:
         }
 
     def load(self, saved: Any) -> None:
+        self._expanded.clear()
         self.kinds = dict(saved["kinds"])
         self.known_at = {path: int(at) for path, at in saved["known_at"].items()}
         self._fixed = dict(saved["fixed"])

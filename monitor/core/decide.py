@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor.core.changes import Changes
-from monitor.core.findings import NO, YES, Evidence, Finding, Level, Observation
+from monitor.core.findings import NO, UNKNOWN, YES, Evidence, Finding, Level, Observation
 from monitor.core.incidents.casework import Casework, Episode, episode
 from monitor.core.incidents.conditions import Moves, advance, evidence, worst
 from monitor.core.incidents.deadlines import next_due, sweep
@@ -76,10 +76,10 @@ def _subject_of(work: Casework, finding: Finding) -> Subject | None:
 
 def _level(work: Casework, level: Level, seed: tuple[int, int]) -> None:
     tracked = work.tracked(level.rule, level.model, level.historical)
-    if not tracked and not level.holds.any():
-        return
-    if not tracked and not (level.holds == YES).any() and not work.alerting:
-        return  # unknown everywhere, and no rule takes that for an alert
+    if not tracked:
+        holds = level.holds.tobytes()  # looked through with every tick for every rule and model
+        if YES not in holds and not (work.alerting and UNKNOWN in holds):
+            return  # nowhere, or unknown and no rule takes that for an alert
     found = work.rule(level.rule, level.model)
     if found is None:
         return  # withdrawn: `sweep` ends the watch
@@ -158,6 +158,8 @@ def _still_fires(work: Casework, level: Level, subject: Subject) -> bool:
 def _end_history(work: Casework, level: Level) -> None:
     """The rule speaks of the present and nothing speaks of the past any more: what that left behind is over."""
     left = list(work.tracked(level.rule, level.model, historical=True).values())
+    if not left:
+        return
     for state in left:
         work.put_state(state.key, None)
     for id_ in dict.fromkeys(state.incident for state in left if state.firing):

@@ -15,8 +15,8 @@ from monitor.core.events import Batch, Floats
 from monitor.core.findings import Evidence, Finding, Level
 from monitor.core.joins import Join, JoinLimits
 from monitor.core.references import Learned
+from monitor.core.roster import Roster, roster_of
 from monitor.core.rules.model import Absent, Book, ModelOptions, Pack, Rule
-from monitor.core.rules.reads import reads
 from monitor.core.watcher import Mark, Watcher
 from monitor.core.watchers import Quiet, Watchers
 
@@ -47,6 +47,8 @@ class Timeline:
         self.join: Join | None = None
         self._watchers = Watchers(name, self.columns)
         self._quiet = Quiet()
+        self._still: tuple[float, float, list[Level]] | None = None  # levels that stand, since when, until when
+        self._learned = False  # whether it was asked, since something came, what was learned
         self._weight: int | None = None  # bytes held, as long as nothing comes
         self.adopt(book)
 
@@ -72,26 +74,24 @@ class Timeline:
         pairs = book.rules_for(self.name)
         rules = [rule for _, rule in pairs if not (self.of_history and isinstance(rule.form, Absent))]
         self.columns.configure(_column_settings([pack for pack, _ in pairs]))
-        self._truthful = {rule.key for rule in rules if any(c.startswith("truth.") for c in reads(rule))}
-        self._labels = {rule.key for rule in rules if isinstance(rule.form, Absent) and rule.form.truth}
-        self._adopt_join(rules)
-        self._watchers.adopt(rules, self.options.false_pages)
+        roster = self._roster = roster_of(rules)
+        self._adopt_join(roster)
+        self._watchers.adopt(roster, self.options.false_pages)
 
-    def _adopt_join(self, rules: list[Rule]) -> None:
-        read = {c for rule in rules if rule.key in self._truthful for c in reads(rule)}
-        wanted = tuple(sorted(c for c in read if not c.startswith("truth.")))
+    def _adopt_join(self, roster: Roster) -> None:
         limits = JoinLimits(matures=self.options.matures)
-        if not self._truthful:
+        if not roster.truthful:
             self.join = None
         elif self.join is None:
-            self.join = Join(wanted, self.name, limits)
+            self.join = Join(roster.joined, self.name, limits)
         else:
-            self.join.adopt(wanted, limits)
+            self.join.adopt(roster.joined, limits)
 
     def _stir(self) -> None:
         """Something comes that may change any level."""
         self._quiet.forget()
-        self._weight = None
+        self._weight = self._still = None
+        self._learned = False
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -102,11 +102,11 @@ class Timeline:
         joined = self._join(batch, clock)
         findings: list[Finding] = []
         for key, watcher in self._watchers:
-            feed = joined if key in self._truthful else batch
+            feed = joined if key in self._roster.truthful else batch
             if hasattr(watcher, "calibrate"):  # it looks at events as they come, and learns from those with truth
                 self._calibrate(key, watcher.calibrate, batch, joined, clock)
                 feed = batch
-            if feed is None or (feed.truth and key not in self._truthful | self._labels):
+            if feed is None or (feed.truth and key not in self._roster.truthful | self._roster.labels):
                 continue
             rows = clock if feed is batch else clock[np.searchsorted(batch.offsets, feed.offsets)]
             findings += self._watchers.run(key, partial(watcher.observe, feed, rows)) or []
@@ -171,17 +171,23 @@ class Timeline:
         return self.clock if self.event_time and np.isfinite(self.clock) else max(self.clock, at)
 
     def assess(self, at: float) -> list[Level]:
-        """The levels of this model's rules at daemon time `at`."""
+        """The levels of this model's rules at daemon time `at`. Do not write to the list."""
         now, past = self.rule_time(at), self.old or self.of_history
+        if self._still is not None and self._still[0] <= at < self._still[1] and now == at:
+            return self._still[2]
         levels: list[Level] = []
+        asked: list[str] = []
         for key, watcher in self._watchers:
             absent = isinstance(self.rules[key].form, Absent)
             if absent and past:
                 continue  # the present, of which silence is, has not begun
             when = at if absent and self.live else now
             level = self._watchers.run(key, partial(self._quiet.assess, key, watcher, when))
+            asked.append(key)
             if level is not None:
                 levels.append(replace(level, historical=True) if past else level)
+        until = self._quiet.until(asked)
+        self._still = None if until is None or now != at else (at, until, levels)
         return levels
 
     # -- marks and failure --------------------------------------------------------------------------------------
@@ -196,6 +202,8 @@ class Timeline:
 
     def failures(self) -> list[Finding]:
         """What broke since the last call, as findings."""
+        if not self._watchers.any_broken:
+            return []
         at = self.clock if np.isfinite(self.clock) else self.since
         version = self.versions[-1] if self.versions else None
         found = []
@@ -205,8 +213,9 @@ class Timeline:
         return found
 
     def learned(self) -> list[Learned]:
-        """References that were completed since the last call."""
-        return self._watchers.learned()
+        """References that were completed since the last call: with rows or a mark, and not by the passing of time."""
+        known, self._learned = self._learned, True
+        return [] if known else self._watchers.learned()
 
     # -- state --------------------------------------------------------------------------------------------------
 

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from monitor.core.columns import Columns
-from monitor.core.detectors.build import allow, detector_watcher, page_budget
+from monitor.core.detectors.build import allow, detector_watcher
 from monitor.core.detectors.report import clean
 from monitor.core.findings import YES, Level
 from monitor.core.references import Learned
+from monitor.core.roster import Roster, roster_of
 from monitor.core.rules.evaluate import window_watcher
 from monitor.core.rules.model import Detect, Rule
 from monitor.core.watcher import Mark, Watcher
@@ -23,21 +24,33 @@ class Quiet:
     """Levels of one model that hold nowhere, each kept until it may be another: time alone seldom changes them."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, float, Level | None]] = {}
+        self._kept: dict[str, tuple[float, float | None, Level | None]] = {}  # since, until if that was asked, level
 
     def forget(self) -> None:
         """Rows came, or a mark."""
         self._kept.clear()
 
     def assess(self, key: str, watcher: Watcher, at: float) -> Level | None:
-        """The level at `at`, or an earlier one that says the same; one that holds somewhere is always made anew."""
+        """The level at `at`, or an earlier one that says the same; one that holds somewhere is always made anew.
+
+        Until when a level stands is worked out with the second look at it: where events come, there is none.
+        """
         since, until, level = self._kept.get(key, (math.inf, -math.inf, None))
+        if until is None:
+            until = watcher.settled_until(since)  # type: ignore[attr-defined]
+            self._kept[key] = (since, until, level)
         if since <= at < until:
             return level
-        level, settled = watcher.assess(at), getattr(watcher, "settled_until", None)
-        if level is None or (settled is not None and not (level.holds == YES).any()):
-            self._kept[key] = (at, math.inf if level is None or settled is None else settled(at), level)
+        level, lasts = watcher.assess(at), hasattr(watcher, "settled_until")
+        if level is None or (lasts and not (level.holds == YES).any()):
+            self._kept[key] = (at, None if lasts and level is not None else math.inf, level)
         return level
+
+    def until(self, keys: list[str]) -> float | None:
+        """Until when the levels of all these rules stand as they were last assessed; None where that is not known."""
+        ends = [self._kept[key][1] if key in self._kept else None for key in keys]
+        known = [end for end in ends if end is not None]
+        return min(known, default=math.inf) if len(known) == len(ends) else None
 
 
 class Watchers:
@@ -45,25 +58,29 @@ class Watchers:
 
     def __init__(self, model: str, columns: Columns) -> None:
         self.model, self._columns = model, columns
-        self.rules: dict[str, Rule] = {}
+        self.roster = roster_of([])
         self.live: dict[str, Watcher] = {}
         self.failed: dict[str, str] = {}
         self._broken: list[str] = []
         self._budgets: dict[str, float] = {}
 
-    def adopt(self, rules: list[Rule], false_pages: float) -> None:
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rules of now."""
+        return self.roster.rules
+
+    def adopt(self, roster: Roster, false_pages: float) -> None:
         """Watch by these rules. One whose meaning did not change keeps its memory.
 
         One that goes from shadow to live looks again at what it latched on: nobody was told of it.
         """
-        before, kept = self.rules, self.live
-        self.rules = {rule.key: rule for rule in rules}
-        self._budgets = {rule.key: page_budget(rule, rules, false_pages) for rule in rules}
+        before, kept, self.roster = self.roster, self.live, roster
+        self._budgets = {key: false_pages / sharers for key, sharers in roster.sharers.items()}
         self.live = {}
         for key, rule in self.rules.items():
-            known = before.get(key)
+            known = before.rules.get(key)
             promoted = known is not None and (known.stage, rule.stage) == ("shadow", "live")
-            if known is None or meaning(known) != meaning(rule) or (promoted and key in self.failed):
+            if known is None or before.meanings[key] != roster.meanings[key] or (promoted and key in self.failed):
                 self._start(rule)
                 self._inherit(key, kept.get(key))
             elif key in kept:
@@ -103,6 +120,10 @@ class Watchers:
         asked = [getattr(watcher, "learned", None) for _, watcher in self]
         return [found for ask in asked if ask is not None for found in ask()]
 
+    @property
+    def any_broken(self) -> bool:
+        return bool(self._broken)
+
     def broken(self) -> list[tuple[str, str]]:
         """What broke since the last call: keys of rules, and a sentence each."""
         broken, self._broken = self._broken, []
@@ -141,7 +162,8 @@ class Watchers:
 
     def save(self) -> Any:
         """State for `core.state.dump`."""
-        live = {key: {"meaning": meaning(self.rules[key]), "state": w.save()} for key, w in self.live.items()}
+        meanings = self.roster.meanings
+        live = {key: {"meaning": meanings[key], "state": w.save()} for key, w in self.live.items()}
         return {"failed": dict(self.failed), "broken": list(self._broken), "watchers": live}
 
     def load(self, saved: Any) -> list[str]:
@@ -152,7 +174,7 @@ class Watchers:
         return [key for key in list(self.live) if not self._load(key, saved["watchers"].get(key))]
 
     def _load(self, key: str, saved: Any) -> bool:
-        if saved is None or saved["meaning"] != meaning(self.rules[key]):
+        if saved is None or saved["meaning"] != self.roster.meanings[key]:
             return False
         try:
             self.live[key].load(saved["state"])
@@ -160,8 +182,3 @@ class Watchers:
             self._start(self.rules[key])
             return False
         return True
-
-
-def meaning(rule: Rule) -> str:
-    """What a rule's memory depends on: two rules of equal meaning can share it."""
-    return repr((rule.form, rule.reference, rule.on_version))

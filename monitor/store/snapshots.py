@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 _MAGIC: Final = b"OVERLOOP"
-_FORMAT: Final = 1
+_FORMAT: Final = 2  # 1: states in another encoding
 _HEAD: Final = struct.Struct(">8sHQI")
 _LENGTH: Final = struct.Struct(">Q")
 _DIGEST: Final = 32

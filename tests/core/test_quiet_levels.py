@@ -57,7 +57,7 @@ def test_what_is_kept_says_at_every_tick_what_a_fresh_look_says(book: Book) -> N
         batches = [a_batch(at, rng.uniform(0.0, 1.0, 12).tolist(), 100 * number)] if busy else []
         step = Step(0, number, 1, 0, 0, at, "b", (Mark("tick", at),))
         for part in fresh.models.values():
-            part._quiet.forget()
+            part._stir()
         one = observe(kept, step, batches, {"b": book}.__getitem__)
         other = observe(fresh, step, batches, {"b": book}.__getitem__)
         assert said(one.levels) == said(other.levels), number

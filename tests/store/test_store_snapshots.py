@@ -105,9 +105,9 @@ def test_a_file_of_another_model_or_step_under_its_name_is_left_out(
 
 def test_another_format_says_which(snapshots: Snapshots, said: list[str]) -> None:
     path = snapshots.write("m", 1, b"x")
-    path.write_bytes(b"OVERLOOP\x00\x02" + path.read_bytes()[10:])
+    path.write_bytes(b"OVERLOOP\x00\x01" + path.read_bytes()[10:])
     assert snapshots.newest("m", 1) is None
-    assert "its format is 2, this program reads 1" in said[0]
+    assert "its format is 1, this program reads 2" in said[0]
 
 
 def test_a_step_is_covered_when_every_model_has_two_that_can_be_read(snapshots: Snapshots) -> None:

@@ -61,11 +61,16 @@ def page_budget(rule: Rule, rules: Iterable[Rule], false_pages: float) -> float:
 
     Shadow rules page nobody and take nothing; each has the part it would have if it were live.
     """
+    return false_pages / sharers(rule, rules)
+
+
+def sharers(rule: Rule, rules: Iterable[Rule]) -> int:
+    """By how much the model's budget is divided for this rule."""
     live = {r.key: r.form.kind for r in rules if isinstance(r.form, Detect) and budgeted(r.form) and r.stage == "live"}
     if isinstance(rule.form, Detect):
         live[rule.key] = rule.form.kind
     mine = live.get(rule.key)
-    return false_pages / max(len(set(live.values())) * sum(kind == mine for kind in live.values()), 1)
+    return max(len(set(live.values())) * sum(kind == mine for kind in live.values()), 1)
 
 
 def allow(watcher: Watcher, budget: float) -> None:

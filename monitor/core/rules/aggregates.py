@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from monitor.core.rules.diagnose import meant
 from monitor.core.rules.expressions import Condition, ExpressionError, NumberExpr, compile_condition, compile_number
@@ -44,6 +45,7 @@ class Aggregate:
         return any(path.startswith("truth.") for path in self.columns)
 
 
+@lru_cache(maxsize=1024)  # every model compiles those of its rules
 def parse_aggregate(source: str) -> Aggregate:
     """Compile an aggregate. Raises ExpressionError, and nothing else, on any text."""
     tree = Tree(source)

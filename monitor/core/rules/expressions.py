@@ -7,6 +7,7 @@ type is unknown, and unknown is neither true nor false. Nothing is ever evaluate
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -79,6 +80,7 @@ class NumberExpr:
         return numbers, frame.mistyped()
 
 
+@lru_cache(maxsize=1024)  # every model compiles those of its rules
 def compile_condition(source: str) -> Condition:
     """Compile a condition. Raises ExpressionError, and nothing else, on any text."""
     tree = Tree(source)

@@ -46,6 +46,7 @@ class Panes:
         self.head: int | None = None  # the newest pane
         self.late = 0
         self.rows = 0  # segments in use
+        self._masks: dict[tuple[int, int, int], Bools] = {}  # columns of a stretch, by head, first and last pane
         self._fields = dict(fields or {})
         self._arrays = {name: self._blank(field, 1) for name, field in self._fields.items()}
 
@@ -61,6 +62,10 @@ class Panes:
 
     def place(self, clock: Floats) -> tuple[Rows, Ints]:
         """Move the ring to the newest row. Answers which rows are still inside, and the column of each of those."""
+        first, last = math.floor(clock[0] / self.width), math.floor(clock[-1] / self.width)
+        if first == last and (self.head is None or last >= self.head):  # as in most steps: all in the running pane
+            self.advance(last)
+            return slice(None), np.full(len(clock), last % self.columns)
         pane = self.pane(clock)
         oldest = pane[0] if self.head is None else self.head
         running = np.maximum.accumulate(np.maximum(pane, oldest))
@@ -124,11 +129,16 @@ class Panes:
         return at - (float(np.floor(at / self.width)) - self.panes) * self.width
 
     def _between(self, first: int, last: int) -> Bools:
+        """Asked again with every step, and seldom another: panes last much longer than steps. Do not write to it."""
         if self.head is None:
             return np.zeros(self.columns, dtype=bool)
-        pane = self.head - (self.head - np.arange(self.columns)) % self.columns
-        inside: Bools = (pane >= first) & (pane <= last)
-        return inside
+        known = self._masks.get((self.head, first, last))
+        if known is None:
+            pane = self.head - (self.head - np.arange(self.columns)) % self.columns
+            known = (pane >= first) & (pane <= last)
+            self._masks = {key: mask for key, mask in self._masks.items() if key[0] == self.head and key[2] >= first}
+            self._masks[self.head, first, last] = known
+        return known
 
     def _blank(self, field: Field, rows: int) -> npt.NDArray[Any]:
         shape = (rows, self.columns, field.depth) if field.depth else (rows, self.columns)

@@ -103,6 +103,8 @@ class Sketch:
 
     def _fits(self, found: Ints) -> bool:
         """Whether no segment can have more than LIMIT buckets at any row, even if none of them left the window."""
+        if len(self.keys) + len(found) <= LIMIT:
+            return True
         distinct = np.unique(found)
         new = distinct[~self._known(distinct)]
         if len(new) == 0:
@@ -127,8 +129,9 @@ class Sketch:
         new = np.unique(found[~self._known(found)])
         if len(new):
             fresh = np.arange(self.panes.rows, self.panes.rows + len(new), dtype=np.int32)
-            where = np.searchsorted(self.keys, new)
-            self.keys, self.slots = np.insert(self.keys, where, new), np.insert(self.slots, where, fresh)
+            both = np.concatenate([self.keys, new])
+            order = both.argsort(kind="stable")
+            self.keys, self.slots = both[order], np.concatenate([self.slots, fresh])[order]
             self.panes.room(self.panes.rows + len(new))
         slot = self.slots[np.searchsorted(self.keys, found)].astype(np.int64)
         self.panes.flat("counts")[slot * width + column] += counts.astype(np.uint32)  # no cell twice

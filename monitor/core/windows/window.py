@@ -44,8 +44,8 @@ class Window(ABC):
         return self.over(columns, "n", size), self.over(columns, "unknown", size)
 
     def over(self, columns: Bools, name: str, size: int) -> npt.NDArray[Any]:
-        """A field summed over columns; segments without rows yet are 0."""
-        total: npt.NDArray[Any] = self.panes[name][:, columns].sum(axis=1)
+        """A field of whole numbers summed over columns; segments without rows yet are 0."""
+        total: npt.NDArray[Any] = self.panes[name] @ columns
         return padded(total, size)
 
     def settled_until(self, at: float) -> float:
@@ -77,7 +77,7 @@ class Window(ABC):
 def padded(array: npt.NDArray[Any], size: int, fill: float = 0) -> npt.NDArray[Any]:
     """The first `size` entries; missing ones are `fill`."""
     if len(array) >= size:
-        return array[:size]
+        return array if len(array) == size else array[:size]
     return np.concatenate([array, np.full(size - len(array), fill, dtype=array.dtype)])
 
 
