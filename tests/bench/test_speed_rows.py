@@ -15,6 +15,7 @@ from bench.fleet import bodies
 GOOD: dict[str, Any] = {
     "name": "pump_vs_river",
     "ratio": 5.0,
+    "cpu_ratio": 5.0,
     "commits_a_second": 20.0,
     "synchronous": 2,
     "incidents": 1,
@@ -25,7 +26,7 @@ GOOD: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("ratio", 1.9), ("commits_a_second", 9.0), ("synchronous", 1), ("incidents", 0), ("findings_equal", False)],
+    [("cpu_ratio", 1.9), ("commits_a_second", 9.0), ("synchronous", 1), ("incidents", 0), ("findings_equal", False)],
 )
 def test_ci_refuses_a_row_that_lacks_any_of_what_it_promises(key: str, value: object) -> None:
     assert speed.wrong(GOOD) == []
