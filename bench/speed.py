@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import curves, engines, footprint, intake, latency, page, pump
+from bench import curves, engines, footprint, intake, latency, page, pump, shares
 from bench import results as kept
 from bench.results import Row
 
@@ -23,6 +23,7 @@ Group = Callable[[argparse.Namespace, int], list[Row]]
 GROUPS: dict[str, Group] = {
     "pump": lambda asked, seed: pump.rows(asked.events, asked.runs, seed),
     "engines": lambda asked, seed: engines.rows(2 * asked.events, asked.runs, seed),
+    "shares": lambda asked, seed: shares.rows(asked.events, asked.runs, seed),
     "intake": lambda asked, seed: [row for name in INTAKE for row in intake.FIGURES[name](asked.runs)],
     "latency": lambda asked, seed: latency.rows(asked.samples, asked.rate, seed),
     "memory": lambda asked, seed: footprint.memory(asked.memory_events, seed),
