@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 import uvicorn
 
-from monitor.web.connection import Connection, Heads
+from monitor.web.connection import Connection, Heads, Start
 from monitor.web.doors import Doors
 from monitor.web.problems import Problem
 
@@ -135,7 +135,10 @@ def test_the_parser_reads_a_head_once_however_many_connections_send_it(served: C
     here = served()
     first, second = here.line(), here.line()
     for number in range(3):
-        assert first.post(event(f"a{number}"))[:2] == (202, {"accepted": 1, "rejected": [], "duplicates": 0})
+        assert first.post(event(f"a{number}", inputs={"text": "t" * number}))[:2] == (
+            202,
+            {"accepted": 1, "rejected": [], "duplicates": 0},
+        )
         assert second.post(event(f"b{number}"))[0] == 202
     assert [one._messages for one in here.made] == [1, 0]
     assert sorted(e["id"] for e in here.site.kept()) == ["a0", "a1", "a2", "b0", "b1", "b2"]
@@ -161,7 +164,6 @@ def test_both_ways_give_the_same_answer(served: Callable[..., Served], body: byt
         here = served(folder=name)
         line = here.line()
         line.post(event("0"))
-        line.post(event("w", pad="p" * len(body))[: len(body)] if len(body) > 2 else body, way)  # a head as long
         status, answer, headers = line.post(body, way)
         ways.append((status, answer, undated(headers), sorted(e["id"] for e in here.site.kept())))
         totals = here.site.spool.totals(0)
@@ -195,6 +197,33 @@ def test_a_sender_who_may_post_no_more_is_refused_though_its_head_is_known(serve
     verdicts.append(Problem(401, "Posting needs a token."))
     assert line.post(event("c"))[0] == 401
     assert [e["id"] for e in here.site.kept()] == ["a", "b"]
+
+
+def test_a_head_is_known_by_all_but_its_length() -> None:
+    starts = [Start.of(HEAD % size + b"x" * size) for size in (0, 7, 123_456)]
+    assert [(one.size, one.key) for one in starts if one] == [
+        (size, HEAD.replace(b"%d", b"")) for size in (0, 7, 123_456)
+    ]
+    assert [one.body for one in starts if one] == [len(HEAD % size) for size in (0, 7, 123_456)]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nX-Strength: 5\r\nContent-Length: 5\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length:5\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: +5\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 5 \r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1234567\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 5\r\n",
+        b"POST / HTTP/1.1\r\nPad: " + b"x" * 3_000 + b"\r\nContent-Length: 5\r\n\r\n",
+        b"\r\n\r\nContent-Length: 5\r\n",
+        b"",
+    ],
+)
+def test_a_length_that_is_not_said_in_the_usual_way_is_for_the_parser(head: bytes) -> None:
+    assert Start.of(head + b"12345") is None
 
 
 @pytest.mark.parametrize(
