@@ -31,7 +31,7 @@ from monitor.store.snapshots import Snapshots
 PACK = Path(__file__).parent / "pack"
 DELTA = 0.00001  # of the pack's ADWINs
 POST = 1000  # events in a post
-FIRST, STEP = 2_000, 0.06  # events of the first step, and seconds of work in each of the others
+FIRST, STEP = 1_000, 0.06  # events of the first step, and seconds of work in each of the others
 T0 = 1.7e9
 DRIFTS = ("bench/InputShift", "bench/ConfidenceShift")
 
