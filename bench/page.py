@@ -44,11 +44,8 @@ def text(rows: Sequence[Row]) -> str:
     parts = [HEAD.format(processors=first.get("machine", {}).get("processors", "")), _table(plain)]
     if first["name"] == "pump_vs_river":
         parts.append(_pump(first))
-<<<<<<< HEAD
     parts += [_engines(one) for one in plain if one["name"] == "two_processes"]
-=======
     parts += [_shares(one) for one in rows if "shares" in one]
->>>>>>> b0219c4 (bench: where the pump's processor time goes, part by part, on the page)
     if drawn:
         parts += ["## Curves\n", *(_curve(one) for one in drawn)]
     return "\n".join(parts)
@@ -78,7 +75,6 @@ def _pump(row: Row) -> str:
     )
 
 
-<<<<<<< HEAD
 def _engines(row: Row) -> str:
     same = "the same" if row["findings_equal"] else "NOT the same"
     got = ", ".join(f"{share:.2f}" for share in row["processors_got"])
@@ -88,7 +84,9 @@ def _engines(row: Row) -> str:
         f"processes. Both together got {got} processors in the runs: far below 2 the ratio says what else the "
         f"machine did, and not what a second engine is worth. They waited for each other's commits during "
         f"{row['waited_share']:.1%} of the time.\n"
-=======
+    )
+
+
 def _processor(row: Row) -> str:
     if "cpu_ratio" not in row:
         return ""
@@ -104,7 +102,6 @@ def _shares(row: Row) -> str:
     return (
         f"## Where the time goes\n\nOf the pump's processor time, by {row['samples']:,} samples over {row['events']:,} "
         "events; each part with what the libraries do for it.\n\n| part | % |\n|---|---:|\n" + "\n".join(lines) + "\n"
->>>>>>> b0219c4 (bench: where the pump's processor time goes, part by part, on the page)
     )
 
 

@@ -9,11 +9,7 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
-from bench import curves, engines, page, pump, results, speed
-=======
-from bench import curves, page, pump, results, shares, speed
->>>>>>> b0219c4 (bench: where the pump's processor time goes, part by part, on the page)
+from bench import curves, engines, page, pump, results, shares, speed
 from bench.events import lines
 from bench.fleet import bodies
 
@@ -44,7 +40,6 @@ def test_the_pump_finds_the_drift_that_the_raw_loop_finds_at_the_same_event() ->
     assert row["findings_sha256"] != pump.digest([]) and row["bytes_an_event"] in range(590, 610)
 
 
-<<<<<<< HEAD
 @pytest.mark.slow
 def test_two_engine_processes_find_what_one_finds() -> None:
     (row,) = engines.rows(16_000, 1, 3)
@@ -61,13 +56,13 @@ def test_the_page_says_what_two_processes_got_of_the_machine(tmp_path: Path) -> 
         and "got 1.90, 2.00 processors" in text
         and "1.2% of" in text
     )
-=======
+
+
 def test_the_shares_of_the_pump_are_all_of_its_time() -> None:
     (row,) = shares.rows(4_000, 1, 3)
     assert row["samples"] > 0 and sum(row["shares"].values()) == pytest.approx(100.0, abs=1.0)
     assert "## Where the time goes" in page.text([{**results.row("a", "s", [1.0], 4.0)}, row])
     assert shares.part_of(sys._getframe()) is None  # outside a turn
->>>>>>> b0219c4 (bench: where the pump's processor time goes, part by part, on the page)
 
 
 def test_another_drift_has_another_digest() -> None:
