@@ -41,12 +41,13 @@ def write(rows: Sequence[Row], docs: Path = DOCS) -> None:
 def text(rows: Sequence[Row]) -> str:
     """The page itself."""
     first = rows[0]
-    plain = [one for one in rows if one["name"] not in CURVES]
+    plain = [one for one in rows if one["name"] not in CURVES and "shares" not in one]
     drawn = [one for one in rows if one["name"] in CURVES]
     parts = [HEAD.format(processors=first.get("machine", {}).get("processors", "")), _table(plain)]
     if first["name"] == "pump_vs_river":
         parts.append(_pump(first))
     parts += [_engines(one) for one in plain if one["name"] == "two_processes"]
+    parts += [_shares(one) for one in rows if "shares" in one]
     if drawn:
         parts += ["## Curves\n", *(_curve(one) for one in drawn)]
     return "\n".join(parts)
@@ -71,7 +72,7 @@ def _pump(row: Row) -> str:
         f"{row['commits']} commits ({row['commits_a_second']} a second), `PRAGMA synchronous` {row['synchronous']}, "
         f"{row['incidents']} incidents opened; sha256 of the findings `{row['findings_sha256'][:16]}`, {same} that of "
         f"River's scalar detectors over the same events; sha256 of `bench/raw_river.py` "
-        f"`{row['baseline_sha256'][:16]}`.\n\n"
+        f"`{row['baseline_sha256'][:16]}`.{_processor(row)}\n\n"
         f"Python {machine['python']}, {machine['system']}, {machine['processors']} processors; {libraries}.\n"
     )
 
@@ -85,6 +86,24 @@ def _engines(row: Row) -> str:
         f"processes. Both together got {got} processors in the runs: far below 2 the ratio says what else the "
         f"machine did, and not what a second engine is worth. They waited for each other's commits during "
         f"{row['waited_share']:.1%} of the time.\n"
+    )
+
+
+def _processor(row: Row) -> str:
+    if "cpu_ratio" not in row:
+        return ""
+    ours, theirs = (sorted(row[key])[len(row[key]) // 2] for key in ("cpu_us_an_event", "cpu_us_an_event_raw"))
+    return (
+        f" By processor time, which other work on the machine disturbs least, it takes {row['cpu_ratio']} times what "
+        f"the raw loop takes: {ours} us an event against {theirs} us."
+    )
+
+
+def _shares(row: Row) -> str:
+    lines = [f"| {part} | {share} |" for part, share in row["shares"].items()]
+    return (
+        f"## Where the time goes\n\nOf the pump's processor time, by {row['samples']:,} samples over {row['events']:,} "
+        "events; each part with what the libraries do for it.\n\n| part | % |\n|---|---:|\n" + "\n".join(lines) + "\n"
     )
 
 

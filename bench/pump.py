@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -40,6 +41,7 @@ class Run:
     """One run of the pump."""
 
     seconds: float = 0.0
+    cpu: float = 0.0  # seconds of processor time
     commits: int = 0
     synchronous: int = 0
     incidents: int = 0
@@ -52,9 +54,11 @@ class Run:
 def rows(events: int, runs: int, seed: int) -> list[Row]:
     """`pump_vs_river`: each run of one follows a run of the other, over the same events."""
     lines = make_lines(events, seed)
-    river, pumped, plain = list[float](), list[Run](), ""
+    river, pumped, cpu, plain = list[float](), list[Run](), list[float](), ""
     for _ in range(runs):
+        used = time.process_time()
         seconds, found = raw_river.run(lines, DELTA)
+        cpu.append(time.process_time() - used)
         river.append(len(lines) / seconds)
         plain = digest(found)
         pumped.append(pump(lines))
@@ -63,6 +67,9 @@ def rows(events: int, runs: int, seed: int) -> list[Row]:
         "seed": seed,
         "events": events,
         "bytes_an_event": round(sum(map(len, lines)) / len(lines)),
+        "cpu_ratio": round(statistics.median(one / two.cpu for one, two in zip(cpu, pumped, strict=True)), 2),
+        "cpu_us_an_event": [round(1e6 * one.cpu / events, 2) for one in pumped],
+        "cpu_us_an_event_raw": [round(1e6 * one / events, 2) for one in cpu],
         "commits": last.commits,
         "commits_a_second": round(min(one.commits / one.seconds for one in pumped), 1),
         "synchronous": last.synchronous,
@@ -91,7 +98,7 @@ def pump(lines: Sequence[bytes]) -> Run:
             shelf = Shelf((PACK,))
             book, source, _ = shelf.load()
             shelf.install(database, clock.now(), "bench", book, source)
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             spool = Spool.open(home.spool, write=False)
             snapshots, books = Snapshots(home.snapshots / "0"), partial(shelf.resolve, database)
             engine = Pump(database, spool, snapshots, clock, books, Policy(), told=found.heard)
@@ -99,7 +106,7 @@ def pump(lines: Sequence[bytes]) -> Run:
             while engine.turn(limit=limit):
                 rate = engine.totals["observed"] / (time.perf_counter() - began)
                 limit = max(FIRST, int(rate * STEP))
-            found.seconds = time.perf_counter() - began
+            found.seconds, found.cpu = time.perf_counter() - began, time.process_time() - used
             found.commits, found.incidents = engine.seq, len(engine.view.incidents)
             with database.write(clock.now()) as tx:
                 found.synchronous = int(tx.connection.execute(text("PRAGMA synchronous")).scalar() or 0)

@@ -12,16 +12,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import curves, engines, footprint, latency, page, pump
+from bench import curves, engines, footprint, intake, latency, page, pump, shares
 from bench import results as kept
 from bench.results import Row
 
 LEAST = 2.5  # times the raw River loop, below which the short form fails
+INTAKE = ("large", "single", "busy")  # of the figures of `bench.intake`: what a post costs the front
 COMMITS = 10.0  # a second, at least: one per 100 ms
 Group = Callable[[argparse.Namespace, int], list[Row]]
 GROUPS: dict[str, Group] = {
     "pump": lambda asked, seed: pump.rows(asked.events, asked.runs, seed),
     "engines": lambda asked, seed: engines.rows(2 * asked.events, asked.runs, seed),
+    "shares": lambda asked, seed: shares.rows(asked.events, asked.runs, seed),
+    "intake": lambda asked, seed: [row for name in INTAKE for row in intake.FIGURES[name](asked.runs)],
     "latency": lambda asked, seed: latency.rows(asked.samples, asked.rate, seed),
     "memory": lambda asked, seed: footprint.memory(asked.memory_events, seed),
     "empty": lambda asked, seed: footprint.idle_and_start(1, seed, asked.runs),
@@ -58,8 +61,11 @@ def main() -> None:
 def wrong(row: Row, least: float = LEAST) -> list[str]:
     """In sentences: what the row of the pump does not hold."""
     found = []
-    if row["ratio"] < least:
-        found.append(f"The pump takes {row['ratio']} times what the raw River loop takes, and {least} are due.")
+    if row["cpu_ratio"] < least:
+        found.append(
+            f"In a second of the processor the pump takes {row['cpu_ratio']} times what the raw River loop takes, and "
+            f"{least} are due."
+        )
     if row["commits_a_second"] < COMMITS:
         found.append(f"The pump committed {row['commits_a_second']} times a second, and {COMMITS:g} are due.")
     if row["synchronous"] < 2:

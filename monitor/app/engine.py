@@ -211,6 +211,7 @@ class Engine:
             self.telling.done,
             owns=lambda model: self.partition_of(model) == partition,
             stop=self.stopping,
+            window=self.settings.batch_window,
             progress=partial(self._progress, self._paces[partition]),
             saved=self.telling.saved,
         )

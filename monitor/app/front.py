@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 import uvicorn
@@ -39,6 +39,7 @@ from monitor.wake import Waker
 from monitor.web.api.machines import account
 from monitor.web.app import create_app
 from monitor.web.auth import Doorkeeper, allowed_hosts
+from monitor.web.connection import Connection, Heads
 from monitor.web.front import Front
 from monitor.web.ingest import Intake
 from monitor.web.intake_body import Caps
@@ -205,7 +206,7 @@ class FrontProcess:
             log_config=None,
             access_log=False,
             loop="uvloop",
-            http="httptools",
+            http=cast(Any, partial(Connection, Heads(self.app.straight, self.intake))),  # makes one as a class would
             lifespan="off",
             timeout_graceful_shutdown=5,
             server_header=False,

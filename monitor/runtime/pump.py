@@ -44,7 +44,7 @@ from monitor.store.snapshots import Snapshots
 
 log = structlog.get_logger("pump")
 
-WINDOW = 0.05  # seconds events gather before the next step, unless it is behind: bounds steps to twenty a second
+WINDOW = 0.05  # seconds events gather before the next step, unless it is behind; the setting `batch_window`
 POLL = 2.0  # seconds between looks at the spool when nobody wakes the pump
 ROOM = 1 << 30  # bytes the bank may hold before it takes no more models
 RECENT = 86_400.0  # closed incidents the machine may still reopen are kept in view this long
@@ -86,6 +86,7 @@ class Pump:
         owns: Owns = lambda model: True,
         stop: threading.Event | None = None,
         room: int = ROOM,
+        window: float = WINDOW,
         progress: Callable[[], None] = lambda: None,
         saved: Callable[[float], None] = lambda seconds: None,
     ) -> None:
@@ -93,7 +94,7 @@ class Pump:
         self.database, self.spool, self.snapshots = database, spool, snapshots
         self.clock, self.books, self.policy, self.partition = clock, books, policy, partition
         self.told, self.owns, self.progress, self.saved = told, owns, progress, saved
-        self.stop, self.room = stop or threading.Event(), room
+        self.stop, self.room, self.window = stop or threading.Event(), room, window
         self.pace, self.ticks, self.appetite = Pace(), Ticks(), Appetite()
         self._broken = False  # a failed `observe` left the bank half changed
         self._shapes = Shapes()  # what lines looked like
@@ -331,7 +332,7 @@ class Pump:
         if busy and self.appetite.behind:
             return None  # what is waiting has waited long enough
         if busy:
-            self.stop.wait(max(0.0, WINDOW - (time.monotonic() - began)))
+            self.stop.wait(max(0.0, self.window - (time.monotonic() - began)))
         else:
             sleeper.wait(min(POLL, max(0.01, self.ticks.next(self.bank.at) - self.clock.now())))
         return None

@@ -24,6 +24,7 @@ from monitor.settings.values import (
     PageRate,
     Variable,
     WebAddress,
+    Window,
     Zone,
 )
 
@@ -187,6 +188,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     single: bool = False  # one process for all
     engines: Annotated[int, Meta(ge=1, le=16)] = 1  # processes; partitions are dealt out to them in turn
     partitions: Annotated[int, Meta(ge=1, le=64)] = 1  # `load` makes them as many as engines where it is left at 1
+    batch_window: Window = 0.05  # for so long events gather before the engine looks at them together
     spool: Spool = Spool()
     models: dict[str, Model] = msgspec.field(default_factory=dict)  # glob -> what holds for it
     receivers: dict[str, Receiver] = msgspec.field(default_factory=dict)

@@ -42,6 +42,14 @@ def duration(value: object) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def window(value: object) -> float:
+    """As `duration`, at most ten seconds."""
+    found = duration(value)
+    if found > 10.0:
+        raise ValueError
+    return found
+
+
 def pages_a_week(value: object) -> float:
     """Pages a week of "1/week", "2/day", "0.5/month"."""
     found = _RATE.fullmatch(_text(value))
@@ -175,6 +183,7 @@ def _matched(pattern: re.Pattern[str], value: object) -> str:
     return text
 
 
+Window = Annotated[float, Reads(window, 'a duration of at most 10s, such as "50ms"')]
 Duration = Annotated[float, Reads(duration, 'a duration such as "90s", "10m", "2h" or "7d"')]
 PageRate = Annotated[float, Reads(pages_a_week, 'a rate such as "1/week", "2/day" or "1/month"')]
 Listen = Annotated[str, Reads(listen, 'HOST:PORT, such as "127.0.0.1:8420" or "[::1]:8420"')]

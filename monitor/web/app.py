@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 import monitor
 from monitor.web import acting, links, openapi, pages, problems, signin
@@ -37,14 +37,14 @@ FOR_PEOPLE = (pages, acting, signin, links)
 class App(FastAPI):
     """The framework, and past it the routes of `straight`: on those it costs more than all that is done there."""
 
-    straight: Mapping[str, ASGIApp]
+    straight: Mapping[str, Doors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self.straight.get(scope["path"]) if scope["type"] == "http" else None
         await (super().__call__ if way is None else way)(scope, receive, send)
 
 
-def create_app(front: Front, allowed: set[str]) -> FastAPI:
+def create_app(front: Front, allowed: set[str]) -> App:
     """The ASGI application. `allowed` are the names, without port, that it answers to (`doors.allowed_hosts`)."""
     app = App(
         title="Overloop",

@@ -34,7 +34,8 @@ _SAFE: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _KEEP: Final = {False: (b"cache-control", b"no-store"), True: (b"cache-control", b"no-cache")}  # True: of /static
-_SAFE_ANSWER: Final = {static: (*_SAFE, keep) for static, keep in _KEEP.items()}
+_SAFE_ANSWERS: Final = {static: (*_SAFE, keep) for static, keep in _KEEP.items()}
+SAFE_ANSWER: Final = _SAFE_ANSWERS[False]
 _REMEMBERED: Final = 100  # names that were asked for
 _ANY_HOST: Final = frozenset({"/-/healthy", "/-/ready"})  # probes ask by address
 
@@ -92,13 +93,17 @@ class Doors:
             elif name == b"content-length":
                 announced = value
         path = scope["path"]
-        if not self._is_ours(host) and path not in _ANY_HOST:
+        if not self._welcomes(host) and path not in _ANY_HOST:
             shown = host.decode("latin-1")[:100]
             raise Problem(421, f"This daemon does not answer to the name {shown!r}; set public_url to it if it should.")
         if path not in RAW and announced.isdigit() and int(announced[:20]) > BODY:
             raise Problem(413, _TOO_LARGE)
 
-    def _is_ours(self, host: bytes) -> bool:
+    def welcomes(self, host: str) -> bool:
+        """Whether a Host header names us."""
+        return self._welcomes(host.encode("latin-1"))
+
+    def _welcomes(self, host: bytes) -> bool:
         known = self._welcome.get(host)
         if known is None:
             if len(self._welcome) >= _REMEMBERED:
@@ -131,7 +136,7 @@ class _Passage:
             self.status = message["status"]
             given = message.get("headers", ())
             names = {name for name, _ in given}
-            safe = _SAFE_ANSWER[self._static]
+            safe = _SAFE_ANSWERS[self._static]
             message = {**message, "headers": [*given, *(pair for pair in safe if pair[0] not in names)]}
         await self._send(message)
 

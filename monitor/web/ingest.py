@@ -19,7 +19,7 @@ import msgspec
 from monitor.formats.native import Checked, Checker
 from monitor.formats.secrets import Secrets
 from monitor.formats.split import Unreadable
-from monitor.spool import Flags, Lines, Post, Spool, Totals, id_hashes, partition_of
+from monitor.spool import Flags, Lines, Post, Receipt, Spool, Totals, id_hashes, partition_of
 from monitor.web import intake_body
 from monitor.web.intake_backlog import Backlog
 from monitor.web.intake_body import Caps, GoneError, Receive
@@ -148,9 +148,21 @@ class Intake:
                 f"Post {number.sequence} of producer {number.producer!r} was taken before with other content. "
                 f"A producer that starts anew needs a new name, or must go on counting.",
             )
-        rejected = len(prepared.rejected)
-        self._told(kind, flags.source, receipt.accepted + receipt.duplicates + rejected, rejected)
-        return Answer(receipt.accepted, receipt.duplicates, prepared.rejected)
+        return self.told(kind, flags, receipt, prepared.rejected)
+
+    def at_once(
+        self, kind: Kind, body: bytes, flags: Flags, coding: str = ""
+    ) -> tuple[asyncio.Future[Receipt], list[tuple[int, str]]] | None:
+        """As `submit` begins, for a small post without a number that is there as a whole: what will be its receipt, and
+        the rejected lines. None if it is not so small once it is inflated. Raises Problem."""
+        self._writer.check()
+        prepared = self._prepared_here(kind, body, coding, flags, None)
+        return None if prepared is None else (self._writer.put(prepared.posts, prepared.size), prepared.rejected)
+
+    def told(self, kind: Kind, flags: Flags, receipt: Receipt, rejected: list[tuple[int, str]]) -> Answer:
+        """Count a post that is durable; what its sender is to hear."""
+        self._told(kind, flags.source, receipt.accepted + receipt.duplicates + len(rejected), len(rejected))
+        return Answer(receipt.accepted, receipt.duplicates, rejected)
 
     def check(self) -> None:
         """Raises Problem while no post would be taken, so that none need be read."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import curves, engines, page, pump, results, speed
+from bench import curves, engines, page, pump, results, shares, speed
 from bench.events import lines
 from bench.fleet import bodies
 
 GOOD: dict[str, Any] = {
     "name": "pump_vs_river",
     "ratio": 5.0,
+    "cpu_ratio": 5.0,
     "commits_a_second": 20.0,
     "synchronous": 2,
     "incidents": 1,
@@ -25,7 +27,7 @@ GOOD: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("ratio", 1.9), ("commits_a_second", 9.0), ("synchronous", 1), ("incidents", 0), ("findings_equal", False)],
+    [("cpu_ratio", 1.9), ("commits_a_second", 9.0), ("synchronous", 1), ("incidents", 0), ("findings_equal", False)],
 )
 def test_ci_refuses_a_row_that_lacks_any_of_what_it_promises(key: str, value: object) -> None:
     assert speed.wrong(GOOD) == []
@@ -54,6 +56,13 @@ def test_the_page_says_what_two_processes_got_of_the_machine(tmp_path: Path) -> 
         and "got 1.90, 2.00 processors" in text
         and "1.2% of" in text
     )
+
+
+def test_the_shares_of_the_pump_are_all_of_its_time() -> None:
+    (row,) = shares.rows(4_000, 1, 3)
+    assert row["samples"] > 0 and sum(row["shares"].values()) == pytest.approx(100.0, abs=1.0)
+    assert "## Where the time goes" in page.text([{**results.row("a", "s", [1.0], 4.0)}, row])
+    assert shares.part_of(sys._getframe()) is None  # outside a turn
 
 
 def test_another_drift_has_another_digest() -> None:

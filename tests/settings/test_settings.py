@@ -25,6 +25,7 @@ listen = "0.0.0.0:9000"
 public_url = "https://overloop.example.org/"
 rules = ["packs"]
 partitions = 2
+batch_window = "10ms"
 
 [spool]
 retain_days = 3
@@ -116,7 +117,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(home: Path) -> No
     assert settings.listen == "127.0.0.1:3"
     assert (settings.spool.retain_days, settings.spool.retain_gb) == (2.0, 1.0)
     assert settings.single
-    assert settings.partitions == 3
+    assert settings.partitions == 3 and settings.batch_window == 0.05
     assert settings.home == home
 
 
@@ -179,7 +180,8 @@ DURATION = 'a duration such as "90s", "10m", "2h" or "7d"'
 MISTAKES = {
     "partitons = 2": "line 1: partitons is not a setting. Did you mean partitions?",
     "colour = 1": "line 1: colour is not a setting. There are: home, listen, public_url, tls_cert, tls_key, rules, "
-    "single, engines, partitions, spool, models, receivers, routes, time_intervals, inhibit_rules, maintenance, policies, "
+    "single, engines, partitions, batch_window, spool, models, receivers, routes, time_intervals, inhibit_rules, "
+    "maintenance, policies, "
     "schedules, notices, heartbeat, digest, log.",
     "engines = 0": "line 1: engines must be a whole number from 1 to 16; it is 0.",
     "partitions = 2\nengines = 3": "line 2: engines = 3 with partitions = 2: an engine without a partition would watch "
@@ -187,6 +189,7 @@ MISTAKES = {
     "engines = 2\nsingle = true": "line 1: engines = 2 contradicts single, which runs everything in one process.",
     "partitions = 0": "line 1: partitions must be a whole number from 1 to 64; it is 0.",
     'partitions = "2"': 'line 1: partitions must be a whole number from 1 to 64; it is "2".',
+    "batch_window = '11s'": 'line 1: batch_window must be a duration of at most 10s, such as "50ms"; it is "11s".',
     "single = 1": "line 1: single must be true or false; it is 1.",
     'listen = "8420"': 'line 1: listen must be HOST:PORT, such as "127.0.0.1:8420" or "[::1]:8420"; it is "8420".',
     'public_url = "https://joe:hunter2@x.org"': "line 1: public_url must be an address such as "

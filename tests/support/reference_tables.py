@@ -10,9 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from monitor.settings.model import Settings
-from monitor.settings.values import Duration, PageRate
+from monitor.settings.values import Duration, PageRate, Window
 
-_UNITS = (("d", 86_400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
+_UNITS = (("d", 86_400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001))
 
 
 def settings_rows(kind: type[msgspec.Struct] = Settings, above: str = "") -> Iterator[tuple[str, str]]:
@@ -60,7 +60,7 @@ def _written(hint: Any, field: Any) -> str:
     default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     if default is None or default == () or default == {} or isinstance(default, Path):
         return "none"
-    if hint == Duration:
+    if hint in (Duration, Window):
         return f"`{duration(default)}`"
     if hint == PageRate:
         return f"`{default:g}/week`"
@@ -71,7 +71,7 @@ def _written(hint: Any, field: Any) -> str:
 
 def duration(seconds: float) -> str:
     """`4h` of 14400."""
-    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= size or unit == "s")
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= size or (unit == "s" and not seconds))
     return f"{seconds / size:g}{unit}"
 
 

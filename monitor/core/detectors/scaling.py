@@ -41,6 +41,10 @@ def standardise(values: Matrix, centre: float | Floats, width: float | Floats) -
 
     `centre` and `width` are numbers for a series, arrays over the columns for a matrix.
     """
+    if isinstance(width, float) and width > 0:  # most often; without what numpy does around a clip
+        with np.errstate(over="ignore"):
+            z = (values - centre) / width
+        return np.minimum(np.maximum(z, -CLIP, out=z), CLIP, out=z)
     fine = np.asarray(width) > 0
     with np.errstate(over="ignore"):
         away = values - centre
