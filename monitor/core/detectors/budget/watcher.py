@@ -108,7 +108,7 @@ class BudgetWatcher(LearningWatcher):
         streams = [stream for stream in streams if stream[0] in self._entries.entries]
         at, place = event_times(batch), 0
         pace = np.maximum.accumulate(batch.recorded_at) + told  # in a backfill one of the two stands still
-        active = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(rows for _, _, rows in streams)]))
+        active = _active([rows for _, _, rows in streams], batch.n)
         while place < len(active):  # only rows that have a value count: in which batches the others come is chance
             row = int(active[place])
             self._wake(float(told[row]))
@@ -136,7 +136,8 @@ class BudgetWatcher(LearningWatcher):
             inside = rows[low:high]
             if not len(inside) or key in self._rounds:
                 continue
-            row = self._due(entries[key], inside, told[active.searchsorted(inside)])
+            whole = len(inside) == stop - place  # most often: then they are the rows from `place` on
+            row = self._due(entries[key], inside, told[place:stop] if whole else told[active.searchsorted(inside)])
             if row is not None:
                 end = int(active.searchsorted(row)) + 1
                 due, stop = [*(due if end == stop else []), key], end
@@ -228,6 +229,16 @@ class BudgetWatcher(LearningWatcher):
     def _told(self, key: Key, entry: BudgetSeries) -> dict[str, Any]:
         assert entry.armed is not None
         return describe_armed(entry.armed, self._pool.delays(key))
+
+
+def _active(streams: list[Ints], n: int) -> Ints:
+    """Those of `n` rows in which at least one of the series has a value, ascending."""
+    if any(len(rows) == n for rows in streams):
+        return np.arange(n)
+    there = np.zeros(n, dtype=bool)
+    for rows in streams:
+        there[rows] = True
+    return np.flatnonzero(there)
 
 
 def _check(looks: Looks, entry: BudgetSeries) -> None:
