@@ -25,14 +25,25 @@ class File:
     """`safe` is what surely is on the disk; `open` what was done since, in order: (offset, bytes), or (size, None)."""
 
     safe: bytearray = field(default_factory=bytearray)
+    done: int = 0  # how many writes are in it
     open: list[tuple[int, bytes | None]] = field(default_factory=list)
     end: int = 0  # where `write` goes on, and the size as the program sees it
 
-    def sync(self, count: int) -> None:
-        """The first `count` of what is open are safe now."""
+    def sync(self, upto: int) -> None:
+        """The first `upto` writes of all are safe now."""
+        count = max(0, upto - self.done)
         for at, data in self.open[:count]:
             _apply(self.safe, at, data)
         del self.open[:count]
+        self.done += count
+
+    @property
+    def whole(self) -> bytes:
+        """As the program sees it."""
+        found = bytearray(self.safe)
+        for at, data in self.open:
+            _apply(found, at, data)
+        return bytes(found)
 
     def half(self, draw: random.Random) -> bytearray:
         """The safe bytes, and each page written since or not."""
@@ -64,10 +75,10 @@ class Disk:
         self.root = str(root)
         self.names: dict[str, File] = {}
         self._namings: list[Naming] = []
-        self._begun: dict[int, dict[int, int]] = {}
+        self._begun: dict[int, tuple[File | None, int, list[Naming]]] = {}  # syncs, by the line they began in
 
     def apply(self, call: Call) -> None:
-        """One completed call; what does not concern the root is ignored. A sync counts what had ended before it."""
+        """One completed call; what does not concern the root is ignored. Of a sync, `begin` must have been told."""
         if call.result < 0:
             return
         act = _ACTS.get(call.name)
@@ -111,8 +122,6 @@ class Disk:
         if "O_TRUNC" in flags and file.end:
             file.open.append((0, None))
             file.end = 0
-        elif "O_TRUNC" in flags:
-            file.end = 0
 
     def _write(self, call: Call) -> None:
         file = self.names.get(call.where)
@@ -132,17 +141,16 @@ class Disk:
     def begin(self, call: Call) -> None:
         """A sync begins: what is done from now on is not part of it."""
         file = self.names.get(call.where)
-        if file is not None:
-            self._begun[call.began] = {id(file): len(file.open)}
+        upto = 0 if file is None else file.done + len(file.open)
+        inside = [naming for naming in self._namings if str(Path(naming.path).parent) == call.where]
+        self._begun[call.began] = file, upto, inside
 
     def _sync(self, call: Call) -> None:
-        file = self.names.get(call.where)
+        file, upto, inside = self._begun.pop(call.began)
         if file is not None:
-            file.sync(self._begun.pop(call.began, {}).get(id(file), len(file.open)))
-            return
-        for naming in self._namings:
-            if str(Path(naming.path).parent) == call.where:
-                naming.safe = True
+            file.sync(upto)
+        for naming in inside:
+            naming.safe = True
         self._forget()
 
     def _rename(self, call: Call) -> None:
@@ -192,16 +200,6 @@ _ACTS = {
     "unlink": Disk._unlink,
     "unlinkat": Disk._unlink,
 }
-
-
-def in_order(calls: Iterable[Call]) -> list[tuple[int, str, Call]]:
-    """Beginnings of syncs and of what is sent, and ends of all calls: (line, "begins" or "ends", call)."""
-    found: list[tuple[int, str, Call]] = []
-    for call in calls:
-        if call.name in ("fsync", "fdatasync") or call.where.startswith("TCP:"):
-            found.append((call.began, "begins", call))
-        found.append((call.ended, "ends", call))
-    return sorted(found, key=lambda each: (each[0], each[1]))
 
 
 def _apply(content: bytearray, at: int, data: bytes | None) -> None:

@@ -64,7 +64,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, log: str, answer: str, bad: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.log, self.answer, self.bad, self.numbers = open(log, "ab", 0), answer, bad, count()  # noqa: SIM115
+        self.log, self.answer, self.bad, self.numbers = Path(log).open("ab", 0), answer, bad, count()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A sender that was killed."""
