@@ -7,6 +7,7 @@ drips, resets), later ones with 200. Prints its port. Each request is one line o
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+_INCIDENT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ANSWERS = ("200", "500", "429", "hangs", "drips", "resets")
 
 
@@ -39,7 +41,7 @@ class HookTarget:
         return f"http://127.0.0.1:{self.port}/hook"
 
     def requests(self) -> list[dict[str, Any]]:
-        """What reached it, in order: `at`, `key`, `answer`, `status`, `reason`, `incident`, and rule and model."""
+        """What reached it, in order: `at`, `key`, `answer`, `status`, `reason`, `incident`, what it is `about`, and `by` what."""
         whole = self.log.read_text().rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 
@@ -64,7 +66,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, log: str, answer: str, bad: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.log, self.answer, self.bad, self.numbers = Path(log).open("ab", 0), answer, bad, count()
+        self.log, self.answer, self.bad, self.numbers = Path(log), answer, bad, count()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A sender that was killed."""
@@ -77,11 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers["Content-Length"]))
         body = json.loads(data)
         answer = self.server.answer if next(self.server.numbers) < self.server.bad else "200"
-        told, labels = body["overloop"], [alert["labels"] for alert in body["alerts"]]
-        line = {"at": time.time(), "key": told["notice"], "answer": answer, "status": body["status"]}
-        line |= {"reason": told["reason"], "incident": told["incident"]}
-        line["about"] = sorted(f"{each.get('alertname')} on {each.get('model')}" for each in labels)
-        self.server.log.write(json.dumps(line).encode() + b"\n")
+        line = {"at": time.time(), "answer": answer, **(_webhook(body) if "overloop" in body else _apprise(body))}
+        with self.server.log.open("ab", 0) as log:
+            log.write(json.dumps(line).encode() + b"\n")
         self.close_connection = True
         with suppress(OSError):
             self._answer(answer)
@@ -104,6 +104,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def _webhook(body: dict[str, Any]) -> dict[str, Any]:
+    told, labels = body["overloop"], [alert["labels"] for alert in body["alerts"]]
+    about = sorted(f"{each.get('alertname')} on {each.get('model')}" for each in labels)
+    found = {"key": told["notice"], "status": body["status"], "reason": told["reason"], "incident": told["incident"]}
+    return {**found, "about": about, "by": "webhook"}
+
+
+def _apprise(body: dict[str, Any]) -> dict[str, Any]:
+    """Apprise's json:// has words only: they name the incident."""
+    named = _INCIDENT.search(body["message"])
+    incident = named[0] if named else ""
+    found = {"key": f"apprise {incident} {body['title']}", "status": body["type"], "reason": "", "incident": incident}
+    return {**found, "about": [body["title"]], "by": "apprise"}
 
 
 def main() -> None:
