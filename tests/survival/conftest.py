@@ -50,7 +50,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     zipfile.ZipFile(next(made.glob("*.whl"))).extractall(installed)
     compileall.compile_dir(installed, quiet=2)
-    where = [sys.executable, "-c", "import monitor; print(monitor.__file__)"]
-    found = subprocess.run(where, env={"PYTHONPATH": str(installed)}, capture_output=True, text=True, check=True).stdout
+    where, path = [sys.executable, "-c", "import monitor; print(monitor.__file__)"], {"PYTHONPATH": str(installed)}
+    found = subprocess.run(where, cwd=made, env=path, capture_output=True, text=True, check=True).stdout
     assert found.startswith(str(installed)), found
     return installed
