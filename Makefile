@@ -1,14 +1,16 @@
 # The commands of the project. Everything needed is set up on first use, into .venv and nowhere else. PYTHON=... names the
 # interpreter to do it with.
-.PHONY: help setup run test bench bench-speed bench-quality lint lock clean
+.PHONY: help setup run test survival bench bench-speed bench-quality lint lock clean
 
 inside := .venv/bin
 ARGS ?=
+SOAK ?= 900
 
 help:
 	@echo 'make run      sets everything up, then shows Overloop at work on real telemetry'
 	@echo 'make test     sets everything up, then runs the whole test suite'
 	@echo 'make setup    the set-up alone'
+	@echo 'make survival every way to die, in full: about two hours; SOAK=60 is the length of one part in seconds'
 	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: an hour; ARGS=--short takes minutes'
 	@echo 'make lint     ruff, mypy and the import contracts'
 	@echo 'make bench-speed  what it takes and costs, beside a plain River loop: an hour; ARGS=--short takes a minute'
@@ -29,6 +31,13 @@ ifeq ($(ARGS),)
 else
 	@$(inside)/python -m pytest $(ARGS)
 endif
+
+# Whatever fails, the rest is run and the table printed; results in JSON are in build/survival.
+survival: setup
+	@rm -rf build/survival
+	@OVERLOOP_SURVIVAL=all OVERLOOP_SURVIVAL_SOAK=$(SOAK) OVERLOOP_SURVIVAL_RESULTS=build/survival \
+		$(inside)/python -m pytest tests/survival -vv -s $(ARGS); failed=$$?; \
+		$(inside)/python tests/survival/report.py build/survival docs/reliability-matrix.md && exit $$failed
 
 bench: bench-speed
 

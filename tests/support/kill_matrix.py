@@ -18,13 +18,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daemon_process import Daemon, until
+from daemon_process import WAIT, Daemon, until
 from hook_target import ANSWERS, HookTarget
 
 from monitor.killpoints import AT, PIPE, POINTS
 from monitor.spool import Spool
 
-PATIENCE = 260.0  # seconds: a receiver that hangs is given 30, then 60 of doubt; a dead courier's lease lasts 90
+# Seconds: a receiver that hangs is given 30, then 60 of doubt; the lease of a courier that was killed lasts 90.
+PATIENCE = 220.0 + WAIT
 TOML = '[receivers.hook]\ntype = "webhook"\nurl_env = "HOOK"\n[notices]\ngroup_wait = "0s"\n'
 SHORT = "[spool]\nretain_days = 0.0001\n"  # 9 seconds, in files of a seventh of that
 GOOD = [{"id": f"good{i}", "model": "m", "output": {"confidence": 0.9}} for i in range(40)]
@@ -54,7 +55,7 @@ class Outcome:
         return self.taken - len(self.messages)
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "ids": len(self.ids)}
+        return {**asdict(self), "ids": len(self.ids), "twice": self.twice}
 
 
 class Pipe:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -50,12 +51,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         daemon = Daemon(folder, toml=TOML + ROLLING, environ={"HOOK": target.url})
         try:
             traced = Traced(daemon, strace)
+            began = time.monotonic()
             good = [events(100 + 4 * i, 1 + i % 4, 0.9) for i in range(POSTS)]
             traced.post_at_once(good[: POSTS // 2], clients=3)
             traced.post_at_once([events(0, 5, 0.1)], clients=1)
             incident = daemon.incident()["id"]
             until(target.taken, "nobody is told")
             traced.acknowledge(incident)
+            until(lambda: time.monotonic() - began > 3.0, "a file of the spool is not old enough")
             traced.post_at_once(good[POSTS // 2 :], clients=3)
             assert traced.stop() == 0
         finally:
@@ -135,7 +138,7 @@ def test_after_a_power_cut_at_any_sync_nothing_promised_is_missing(recorded: Rec
             said += [f"daemon at line {moment.line}: {each}" for each in started(home, recorded.rules, moment)]
     keep("images", "fsync", {"images": cuts, "daemons": len(full), "syncs": number, "problems": said})
     assert not said, f"with seed {SEED}: " + "\n".join(said)
-    assert not ALL or cuts >= 400
+    assert not ALL or cuts >= 200
 
 
 def survived(home: Path, rules: Path, moment: Moment) -> list[str]:

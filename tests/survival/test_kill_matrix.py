@@ -47,9 +47,14 @@ def test_whatever_the_receiver_answers_a_death_loses_nothing_and_the_page_is_tol
     runs: Runs, cell: tuple[str, str]
 ) -> None:
     point, answer = cell
-    outcome, expected = runs.runs[cell].result(), runs.runs[None, answer].result()
+    where = {"point": point, "answer": answer}
+    try:
+        outcome, expected = runs.runs[cell].result(), runs.runs[None, answer].result()
+    except BaseException as problem:
+        keep("kill", f"{point} {answer}", {**where, "twice": 0, "problems": [repr(problem)]})
+        raise
     found = problems(outcome, expected, point)
-    keep("kill", f"{point} {answer}", {"point": point, "answer": answer, **outcome.to_json(), "problems": found})
+    keep("kill", f"{point} {answer}", {**where, **outcome.to_json(), "problems": found})
     assert not found
 
 

@@ -92,7 +92,7 @@ def test_any_bytes_at_any_place_are_read_back(data: bytes, path: str, offset: in
 def test_what_strace_of_this_machine_writes_is_read(tmp_path: Path) -> None:
     strace, file = program("strace"), tmp_path / "file"
     script = f"import os; f = open({str(file)!r}, 'wb', 0); f.write(bytes(range(256))); os.fdatasync(f.fileno())"
-    options = ["-f", "-yy", "-ttt", "-xx", "-s", "100000", "-o", tmp_path / "trace", "-e", f"trace={TRACED}"]
+    options = ["-f", "-yy", "-ttt", "-xx", "-s", "100000", "-o", str(tmp_path / "trace"), "-e", f"trace={TRACED}"]
     done = subprocess.run([strace, *options, sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with (tmp_path / "trace").open() as lines:
