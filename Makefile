@@ -37,7 +37,7 @@ survival: setup
 	@rm -rf build/survival
 	@OVERLOOP_SURVIVAL=all OVERLOOP_SURVIVAL_SOAK=$(SOAK) OVERLOOP_SURVIVAL_RESULTS=build/survival \
 		$(inside)/python -m pytest tests/survival -vv -s $(ARGS); failed=$$?; \
-		$(inside)/python tests/survival/report.py build/survival docs/reliability-matrix.md && exit $$failed
+		$(inside)/python tests/support/survival_report.py build/survival docs/reliability-matrix.md && exit $$failed
 
 bench: bench-speed
 

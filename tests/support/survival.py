@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 ALL: Final = os.environ.get("OVERLOOP_SURVIVAL") == "all"
 SEED: Final = int(os.environ.get("OVERLOOP_SURVIVAL_SEED") or random.SystemRandom().randrange(10_000))
-JOBS: Final = int(os.environ.get("OVERLOOP_SURVIVAL_JOBS") or 4)  # daemons at once: mostly they wait
+JOBS: Final = int(os.environ.get("OVERLOOP_SURVIVAL_JOBS") or 6)  # daemons at once: mostly they wait
 
 
 def drawn(cells: Sequence[T]) -> list[T]:

@@ -1,6 +1,6 @@
 """The results of `make survival` in words: a table to read, one file for programs, and the page in docs/.
 
-Run as `python tests/survival/report.py RESULTS [PAGE]`: RESULTS is the folder that the tests wrote to.
+Run as `python tests/support/survival_report.py RESULTS [PAGE]`: RESULTS is the folder that the tests wrote to.
 """
 
 from __future__ import annotations
