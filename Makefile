@@ -10,7 +10,7 @@ help:
 	@echo 'make run      sets everything up, then shows Overloop at work on real telemetry'
 	@echo 'make test     sets everything up, then runs the whole test suite'
 	@echo 'make setup    the set-up alone'
-	@echo 'make survival every way to die, in full: about two hours; SOAK=60 is the length of one part in seconds'
+	@echo 'make survival every way to die, in full: about an hour; SOAK=60 is the length of one part in seconds'
 	@echo 'make bench-quality  how well changes are found, and how seldom nothing is: an hour; ARGS=--short takes minutes'
 	@echo 'make lint     ruff, mypy and the import contracts'
 	@echo 'make bench-speed  what it takes and costs, beside a plain River loop: an hour; ARGS=--short takes a minute'

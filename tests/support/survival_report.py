@@ -17,7 +17,7 @@ Result = dict[str, Any]
 HEAD = """\
 # The matrix of deaths, and its results
 
-`make survival` makes these tables anew; it takes about two hours, most of them waiting. `make test` runs a tenth, drawn
+`make survival` makes these tables anew; it takes about an hour, most of it waiting. `make test` runs a tenth, drawn
 by a seed that stands in the names of the tests. What is promised, and what is not, is in the page on reliability.
 
 """
