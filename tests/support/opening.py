@@ -17,14 +17,16 @@ from monitor.app.prepare import prepare
 from monitor.clock import Clock
 from monitor.runtime.books import Shelf
 from monitor.runtime.catchup import catch_up
-from monitor.runtime.evidence import signed_by
+from monitor.runtime.evidence import open_signer, signed_by
 from monitor.runtime.pump import Pump
 from monitor.settings import Settings, load
 from monitor.settings.parts import model_options, parameters, rule_folders, spool_options
 from monitor.settings.telling import policy
 from monitor.spool import Spool
+from monitor.store.database import Database
 from monitor.store.snapshots import Snapshots
 from monitor.store.tables import incidents, notices
+from monitor.store.trail import keep_checkpoint
 from monitor.store.verify import verify
 
 MOST_TURNS = 200
@@ -56,6 +58,7 @@ def opened(path: Path, rules: Path) -> Opened:
         with Spool.open(home.spool, settings.partitions, spool_options(settings)) as spool:
             pump = _observe(home, settings, spool, clock)
             ids = Counter(json.loads(line)["id"] for r in spool.read(0, 0, 10**9) for line in r.payload.split(b"\n"))
+        _sign(home, database, clock.now())
         with database.read() as connection:
             states = {row.id: row.state for row in connection.execute(select(incidents))}
             owed = connection.execute(select(notices)).all()
@@ -71,6 +74,14 @@ def opened(path: Path, rules: Path) -> Opened:
         behind=behind,
         lost=pump.losses,
     )
+
+
+def _sign(home: Home, database: Database, at: float) -> None:
+    """As the engine does within ten seconds: with the key that signed before, if any did."""
+    with database.read() as connection:
+        signer = open_signer(home.path, connection)
+    with database.write(at) as tx:
+        keep_checkpoint(tx, signer.sign)
 
 
 def _observe(home: Home, settings: Settings, spool: Spool, clock: Clock) -> Pump:

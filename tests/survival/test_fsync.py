@@ -81,6 +81,13 @@ def in_the_ledger(disk: Disk, into: Path) -> dict[str, str]:
     return {}
 
 
+def signed(home: Path) -> bool:
+    """Whether the ledger has a head of the audit log that was signed."""
+    with closing(sqlite3.connect(home / "ledger.db")) as ledger, suppress(sqlite3.OperationalError):
+        return bool(ledger.execute("SELECT count(*) FROM checkpoints WHERE note IS NOT NULL").fetchone()[0])
+    return False
+
+
 def out_of_order(root: Path, calls: Sequence[Call], made: Sequence[Promise], into: Path) -> list[str]:
     """Promises that were made before the disk had what they are about."""
     said: list[str] = []
@@ -113,6 +120,18 @@ def test_a_daemon_that_leaves_syncs_out_would_be_found_out(recorded: Recorded, t
     assert len(lazy) < len(recorded.calls)
     said = out_of_order(recorded.home, lazy, recorded.promises, tmp_path)
     assert len(said) > (POSTS * 0.9 if file == "spool" else 1)
+
+
+@pytest.mark.slow
+def test_a_key_is_safe_before_the_ledger_has_anything_signed_with_it(recorded: Recorded, tmp_path: Path) -> None:
+    seen = 0
+    for moment in moments(recorded.home, recorded.calls, recorded.promises):
+        home = tmp_path / str(moment.line)
+        moment.cut(home)
+        if signed(home):
+            seen += 1
+            assert [(home / name).stat().st_size > 0 for name in ("audit.key", "audit.vkey")] == [True, True]
+    assert seen > 0
 
 
 @pytest.mark.slow
