@@ -78,6 +78,8 @@ def _post(to: WebAddress, body: bytes, headers: Mapping[str, str], ends: float, 
             connection.request("POST", to.path, body, dict(headers))
             point("after socket write")
             response = connection.getresponse()
+            if late.happened:  # a head that the cut has ended looks whole
+                raise TimeoutError
             wait = retry_after(response.getheader("Retry-After"), response.getheader("Date"))
             return Answer(response.status, _words(response), wait)
         except (OSError, http.client.HTTPException) as error:

@@ -53,6 +53,7 @@ def test_whatever_the_receiver_answers_a_death_loses_nothing_and_the_page_is_tol
     except BaseException as problem:
         keep("kill", f"{point} {answer}", {**where, "twice": 0, "problems": [repr(problem)]})
         raise
+    assert expected.messages, "undisturbed, the receiver took nothing"
     found = problems(outcome, expected, point)
     keep("kill", f"{point} {answer}", {**where, **outcome.to_json(), "problems": found})
     assert not found
