@@ -79,6 +79,7 @@ def _post(to: WebAddress, body: bytes, headers: Mapping[str, str], ends: float, 
             point("after socket write")
             response = connection.getresponse()
             if late.happened:  # a head that the cut has ended looks whole
+                response.close()
                 raise TimeoutError
             wait = retry_after(response.getheader("Retry-After"), response.getheader("Date"))
             return Answer(response.status, _words(response), wait)
