@@ -24,8 +24,9 @@ from hook_target import ANSWERS, HookTarget
 from monitor.killpoints import AT, PIPE, POINTS
 from monitor.spool import Spool
 
-# Seconds: a receiver that hangs is given 30, then 60 of doubt; the lease of a courier that was killed lasts 90.
-PATIENCE = 220.0 + WAIT
+# Seconds: a receiver that hangs is given 30, then 60 of doubt; the lease of a courier that was killed lasts 90; where
+# the engine is not up within 5, retention has its turn 300 later.
+PATIENCE = 340.0 + WAIT
 TOML = '[receivers.hook]\ntype = "webhook"\nurl_env = "HOOK"\n[notices]\ngroup_wait = "0s"\n'
 SHORT = "[spool]\nretain_days = 0.0001\n"  # 9 seconds, in files of a seventh of that
 GOOD = [{"id": f"good{i}", "model": "m", "output": {"confidence": 0.9}} for i in range(40)]
