@@ -72,10 +72,19 @@ def _check(public: bytes, signature: bytes, text: bytes) -> bool:
     return True
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and never over one that is there."""
+def write_verifier(path: Path, verifier: Verifier) -> None:
+    """Leave the verifier key for others, unless one is there already. Raises OSError."""
+    if not path.exists():
+        _write(path, f"{verifier}\n", 0o644)
+
+
+def _write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Whole or not at all, never over one that is there, and on the disk, name and all, before anything rests on it.
+
+    A key that a power cut takes back has signed heads for nothing: the next one would not know them for its own.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -85,3 +94,8 @@ def _write(path: Path, text: str) -> None:
         pass  # somebody else was first: theirs is the key
     finally:
         draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -16,6 +16,7 @@ from monitor.app.selfcheck import EVERY as EVERY_LOOK
 from monitor.app.selfcheck import SelfCheck
 from monitor.core.notices.render import Links
 from monitor.delivery.alertmanager import EVERY
+from monitor.killpoints import point
 from monitor.runtime.canary import Lost
 from monitor.runtime.digest import send_digest
 from monitor.runtime.evidence import open_signer, signed_by
@@ -77,7 +78,9 @@ def retain(engine: Engine, retention: Retention) -> None:
         if not _overdue(engine, partition, retention, now):
             continue
         covered = pump.rotation.covered()
+        point("before retention")
         gone = engine.spool.trim(partition, _offset_after(engine, partition, covered), now)
+        point("after retention")
         start = engine.spool.oldest_replayable(partition).offset
         with engine.database.write(now) as tx:
             forget_steps(tx, partition, start, covered, now - retention.seconds)

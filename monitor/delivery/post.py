@@ -19,6 +19,7 @@ from monitor.delivery.address import WebAddress
 from monitor.delivery.classify import Trace, classify, names_of
 from monitor.delivery.patience import retry_after
 from monitor.delivery.protocol import Result
+from monitor.killpoints import point
 
 _SAID: Final = 2048  # bytes of an answer that are read, for its words
 _CONNECT: Final = 5.0  # seconds for one address of a host
@@ -73,8 +74,13 @@ def _post(to: WebAddress, body: bytes, headers: Mapping[str, str], ends: float, 
                 connection.sock = connected = _tls().wrap_socket(connected, server_hostname=to.host)
                 late.socket = connected
             sent = True
+            point("before socket write")
             connection.request("POST", to.path, body, dict(headers))
+            point("after socket write")
             response = connection.getresponse()
+            if late.happened:  # a head that the cut has ended looks whole
+                response.close()
+                raise TimeoutError
             wait = retry_after(response.getheader("Retry-After"), response.getheader("Date"))
             return Answer(response.status, _words(response), wait)
         except (OSError, http.client.HTTPException) as error:

@@ -22,6 +22,7 @@ from monitor.core.notices.last_look import Withheld, still_owed
 from monitor.core.notices.model import Kept, Notice
 from monitor.core.notices.render import Links
 from monitor.delivery.protocol import Sender
+from monitor.killpoints import point
 from monitor.runtime.courier_delivery import Ack, Clock, Deliverer, Labels, unlabelled
 from monitor.runtime.courier_groups import Grouping, Groups
 from monitor.runtime.courier_targets import Broke, Targets, Works
@@ -173,10 +174,12 @@ class Courier:
                 kept_back.append((notice, withheld))
             return withheld
 
+        point("before claim")
         claimed = self._groups.claim(self._database, now, self._holder, self._terms.lease, judge, looked_at, skip)
         for notice, withheld in kept_back:
             self._keep_back(notice, withheld)
         if claimed is not None:
+            point("after claim")
             self._targets.take(claimed.notice.target, now)
             return claimed
         with self._database.read() as connection:  # what was due was put off or cancelled

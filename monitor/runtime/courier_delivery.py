@@ -17,6 +17,7 @@ from monitor.core.notices.keys import PAGES
 from monitor.core.notices.model import Outcome
 from monitor.core.notices.render import Links, render
 from monitor.delivery.protocol import Outgoing, Result, Sender
+from monitor.killpoints import point
 from monitor.runtime.courier_terms import Delivery, Terms, settle
 from monitor.store import outbox
 from monitor.store.database import Database, LedgerUnavailable
@@ -154,7 +155,10 @@ class Deliverer:
         while not self._ending.is_set():
             now = self._clock.now()
             try:
-                return outbox.finish(self._database, claimed, result.outcome, now, retry_at, result.problem or None)
+                point("before outcome commit")
+                recorded = outbox.finish(self._database, claimed, result.outcome, now, retry_at, result.problem or None)
+                point("after outcome commit")
+                return recorded
             except LedgerUnavailable as problem:
                 log.warning(str(problem), action="waiting_ledger", notice=claimed.notice.key)
                 if now >= claimed.lease_until:

@@ -17,7 +17,7 @@ from monitor.core.audit.entry import decode, timestamp
 from monitor.core.audit.merkle import HASH_SIZE, Frontier, leaf_hash
 from monitor.core.audit.note import NoteError, Verifier
 from monitor.core.audit.proofs import inclusion_proof
-from monitor.signing import Signer, read_verifier, signed_text
+from monitor.signing import Signer, read_verifier, signed_text, write_verifier
 from monitor.store.database import Connection, Database
 from monitor.store.facts import get_fact
 from monitor.store.trail import audit_bytes, audit_leaves, keep_checkpoint, newest_note
@@ -57,9 +57,7 @@ class Given:
 def open_signer(home: Path, connection: Connection) -> Signer:
     """The key of a home, made if there is none, and beside it the verifier key for others. Raises KeyFileError."""
     signer = Signer.open(home / KEY, f"overloop/{get_fact(connection, 'home_id')}")
-    public = home / PUBLIC
-    if not public.exists():
-        public.write_text(f"{signer.verifier}\n", encoding="utf-8")
+    write_verifier(home / PUBLIC, signer.verifier)
     return signer
 
 

@@ -20,6 +20,7 @@ from monitor.core.step import Step, mark_from_json, observe
 from monitor.core.view import View
 from monitor.core.watcher import Mark
 from monitor.formats.typed import Shapes
+from monitor.killpoints import point
 from monitor.runtime.holes import crossing, refuse_older, until_hole
 from monitor.runtime.marks import NAMED, behind, gap, losses_of, room_left
 from monitor.runtime.pace import AGAIN, RESTARTED, UNWATCHED, Appetite, Done, Holding, Pace, Ticks, boottime
@@ -214,7 +215,9 @@ class Pump:
             poisoned += find_poison(self.bank, step, batches, self.books, self._works)
         step = quarantining(step, poisoned)
         try:
+            point("before observe")
             observation = observe(self.bank, step, batches, self.books)
+            point("after observe")
         except MemoryError:
             raise
         except Exception:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
+from monitor.killpoints import point
 from monitor.spool import segment
 from monitor.spool.errors import SpoolBusy, SpoolError
 from monitor.spool.model import KINDS, Post, Receipt, Record, Totals
@@ -97,7 +98,9 @@ class Writing:
                 now.connection.execute(_SET_TOTALS, (next_, recorded_at, *totals))
                 changed = [(producer, *number, at) for producer, number in moved.items()]
                 now.connection.executemany(_SET_PRODUCER, changed)
+                point("before spool fsync")
                 now.connection.execute("COMMIT")
+                point("after spool fsync")
             except BaseException:
                 if now.connection.in_transaction:
                     now.connection.execute("ROLLBACK")

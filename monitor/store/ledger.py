@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from monitor.core.changes import Changes
+from monitor.killpoints import point
 from monitor.store import rows
 from monitor.store.books import get_book, put_book
 from monitor.store.database import Database, Transaction
@@ -168,6 +169,8 @@ def commit_step(
         if changes:
             tx.apply(changes, step.partition)
             keep_learned(tx, changes.learned)
+        point("before ledger commit")
+    point("after ledger commit")
 
 
 def bump_desk(tx: Transaction, partition: int | None = None) -> int:

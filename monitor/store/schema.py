@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, inspect, select, table
 from sqlalchemy import column as sa_column
 from sqlalchemy.exc import SQLAlchemyError
 
+from monitor.killpoints import point
 from monitor.store.engines import is_sqlite, ledger_name, ledger_path, ledger_url, migrating_engine, reading_engine
 from monitor.store.errors import LedgerUnavailable, unavailable
 from monitor.store.lock import FairLock, LockTimeout
@@ -131,6 +132,8 @@ def _migrate(where: URL, by: Migrations) -> None:
             command.upgrade(alembic_config(by.folder, connection), by.newest)
             if is_sqlite(where):
                 _refuse_orphans(connection)
+            point("before migration")
+        point("after migration")
     finally:
         engine.dispose()
 

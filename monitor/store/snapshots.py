@@ -15,6 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from monitor.killpoints import point
+
 _MAGIC: Final = b"OVERLOOP"
 _FORMAT: Final = 2  # 1: states in another encoding
 _HEAD: Final = struct.Struct(">8sHQI")
@@ -172,7 +174,9 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        point("before snapshot write")
         draft.replace(path)
+        point("after snapshot write")
     except OSError:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

@@ -56,7 +56,8 @@ class Target:
             self.arrived.set()
             if how == "hang":
                 self._over.wait(30)
-            elif how == "drip":
+            elif how.startswith("drip"):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: " if how == "drip headers" else b"")
                 while not self._over.wait(0.2):
                     try:
                         connection.sendall(b"H")

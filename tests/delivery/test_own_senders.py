@@ -79,7 +79,7 @@ def test_each_answer_has_its_class(target, how, outcome, reason, retry_after):
     assert "planted" not in f"{result}"
 
 
-@pytest.mark.parametrize("how", ["hang", "drip"])
+@pytest.mark.parametrize("how", ["hang", "drip", "drip headers"])
 def test_what_is_not_answered_in_time_may_have_arrived(target, how):
     target.script = [how]
     result = WebhookSender("hook", at(target)).send(outgoing(), 0.5)

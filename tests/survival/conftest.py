@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import compileall
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_process import Daemon, Receiver
+from daemon_process import ROOT, Daemon, Receiver
 
 
 @pytest.fixture
@@ -35,3 +39,18 @@ def receiver() -> Iterator[Receiver]:
     with Receiver() as server:
         yield server
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the wheel holds, to be put first on the path of a process."""
+    made, installed = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("installed")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(made), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    zipfile.ZipFile(next(made.glob("*.whl"))).extractall(installed)
+    compileall.compile_dir(installed, quiet=2)
+    where, path = [sys.executable, "-c", "import monitor; print(monitor.__file__)"], {"PYTHONPATH": str(installed)}
+    found = subprocess.run(where, cwd=made, env=path, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(str(installed)), found
+    return installed
