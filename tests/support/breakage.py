@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from daemon_process import Daemon, command_of
+from daemon_process import ROOT, Daemon, command_of
 from services import missing, program
 
 # Answers as libc does, unless the file that $BREAKAGE names says: `slow N` (each sync takes N microseconds more) or
@@ -170,3 +170,54 @@ def fake_clock() -> str:
     """The library that lies about the wall clock (Debian package faketime)."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     return str(found[0]) if found else missing("libfaketime (Debian package faketime)")
+
+
+# Loaded by every Python that starts with its folder on PYTHONPATH: River's Page-Hinkley raises
+# beyond four standard deviations and panics in Rust beyond seven, and the program has a fault of its own that an event called `poison` brings out.
+PLANTED = """
+import importlib.abc, importlib.util, sys
+
+def river(module):
+    sound = module.PageHinkley.update
+    def update(self, x):
+        if x > 7:  # a true panic of River's Rust half: a quantile that has met a NaN
+            from river.stats import Quantile
+            broken = Quantile()
+            broken.update(1.0)
+            broken.update(float("nan"))
+            broken.get()
+        if x > 4:
+            raise ArithmeticError("worn out")
+        return sound(self, x)
+    module.PageHinkley.update = update
+
+def timeline(module):
+    sound = module.Timeline.observe
+    def observe(self, batch):
+        if "poison" in list(batch.ids):
+            raise ZeroDivisionError("a planted fault")
+        return sound(self, batch)
+    module.Timeline.observe = observe
+
+class Planter(importlib.abc.MetaPathFinder):
+    faults = {"river.drift": river, "monitor.core.timeline": timeline}
+    def find_spec(self, name, path, target=None):
+        fault = self.faults.pop(name, None)
+        if fault is None:
+            return None
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+        def exec_module(module):
+            load(module)
+            fault(module)
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Planter())
+"""
+
+
+def planted(folder: Path) -> dict[str, str]:
+    """The environment of a daemon with planted faults."""
+    (folder / "sitecustomize.py").write_text(PLANTED)
+    return {"PYTHONPATH": f"{folder}:{ROOT}"}
