@@ -6,7 +6,6 @@ import os
 import resource
 import socket
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
