@@ -9,10 +9,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from daemon_process import Daemon, alive, until
+from daemon_process import Daemon, alive
 from postgres_server import Server
 
 Make = Callable[..., Daemon]
