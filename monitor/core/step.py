@@ -130,9 +130,9 @@ def _not_for_anomalies(bank: Bank, step: Step) -> list[Finding]:
         return []
     without = sum(bool(part.aside) for part in bank.models.values())
     detail = (
-        f"Not watched: anomaly. {without:,} of the {len(bank.models):,} models of partition {bank.partition}, {gone[0]} "
-        "among them, do without anomaly and outlier rules, since busier models have the room for these; all their other "
-        "rules go on. Retire models that are gone, or use more partitions."
+        f"Not watched: anomaly. {without:,} of the {len(bank.models):,} models of partition {bank.partition}, "
+        f"{gone[0]} among them, do without anomaly and outlier rules, since busier models have the room for these; all "
+        "their other rules go on. Retire models that are gone, or use more partitions."
     )
     evidence = Evidence("", "", "not_watched", None, None, None, None, without, step.at, detail)
     return [Finding(NO_ANOMALY, gone[0], None, evidence)]

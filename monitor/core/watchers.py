@@ -95,7 +95,8 @@ class Watchers:
     def apply(self, mark: Mark) -> None:
         """A mark for one rule, or (`rule` None) for all of them."""
         if mark.kind == "seat":
-            return self._seat(bool((mark.body or {}).get("taken")))
+            self._seat(bool((mark.body or {}).get("taken")))
+            return
         for key in [key for key in self.rules if mark.rule in (None, key)]:
             if key in self.live:
                 self.run(key, partial(self.live[key].apply, mark))

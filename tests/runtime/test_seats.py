@@ -109,7 +109,7 @@ def test_ten_thousand_models_take_no_more_memory_than_the_bank_has_room_for() ->
     names = [f"model-{i:05d}" for i in range(10_000)]
     sizes = []
     for start in range(0, len(names), 1_000):
-        fleet.step({name: 2 for name in names[start : start + 1_000]})
+        fleet.step(dict.fromkeys(names[start : start + 1000], 2))
         fleet.step({})
         sizes.append(fleet.bank.memory())
     assert len(fleet.bank.models) == 2_000 and fleet.bank.unwatched == 8_000
