@@ -60,6 +60,9 @@ def _home(home: Home) -> Look:
     if not home.path.is_dir():
         remedy = "Name the daemon's home with --home or OVERLOOP_HOME, or make one with `overloop run`."
         return Look("home", "problem", f"There is no home folder {home.path}.", remedy)
+    if os.statvfs(home.path).f_flag & os.ST_RDONLY:
+        remedy = "See in the system log why; check the disk, and make it writable again (mount -o remount,rw)."
+        return Look("home", "problem", f"The disk of the home folder {home.path} is read-only.", remedy)
     if not os.access(home.path, os.R_OK | os.W_OK | os.X_OK):
         remedy = "Run this as the user of the daemon, or give the folder to that user with chown."
         return Look("home", "problem", f"The home folder {home.path} cannot be read and written by this user.", remedy)

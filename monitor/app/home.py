@@ -83,7 +83,7 @@ def make(path: Path) -> Home:
     except OSError as problem:
         raise HomeError(
             f"The home folder {path} cannot be used ({problem.strerror}): give another with --home or OVERLOOP_HOME, "
-            "or change its owner."
+            "or change its owner; a disk that is read-only must be made writable again."
         ) from problem
     return home
 

@@ -13,7 +13,7 @@ from monitor.core.changes import Silence
 from monitor.core.findings import Level
 from monitor.core.incidents.model import Incident
 from monitor.core.incidents.silences import status
-from monitor.core.step import BANK_FULL
+from monitor.core.step import BANK_FULL, NO_ANOMALY
 from monitor.delivery.apprise_sender import Senders
 from monitor.runtime.courier import Delivery
 from monitor.runtime.pace import TICK, Done, Holding
@@ -66,6 +66,7 @@ class Telling:
             self.metrics.house.reloaded(True, step.at, step.book)
         self._missed(done)
         self._holding(done)
+        self._set_aside(done)
         for incident in changes.incidents.values():
             if incident.changed_at == step.at:  # else there is only more evidence
                 self._incident(incident)
@@ -122,6 +123,11 @@ class Telling:
         if refused or full:
             sentence = full[0].evidence.detail if full else "The bank is full: new models are not watched."
             log.error(sentence, action="bank_full", partition=partition, refused=refused)
+
+    def _set_aside(self, done: Done) -> None:
+        for finding in done.observation.findings:
+            if finding.rule == NO_ANOMALY:
+                log.warning(finding.evidence.detail, action="anomaly_unwatched", partition=done.step.partition)
 
     def _incident(self, incident: Incident) -> None:
         if incident.state == "open":

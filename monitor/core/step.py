@@ -14,7 +14,8 @@ from monitor.core.findings import Evidence, Finding, Observation
 from monitor.core.rules.model import Book
 from monitor.core.watcher import Mark
 
-BANK_FULL = "overloop/BankFull"  # names a finding that belongs to no rule
+BANK_FULL = "overloop/BankFull"  # names a finding that belongs to no rule, like the next
+NO_ANOMALY = "overloop/AnomalyUnwatched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def observe(bank: Bank, step: Step, batches: Iterable[Batch], books: Callable[[s
             found.clocks[name] = part.rule_time(seen)
     if refused is not None:
         found.findings.append(_bank_full(bank, step, refused))
+    found.findings += _not_for_anomalies(bank, step)
     bank.passed(step.at, step.seq)
     return found
 
@@ -119,6 +121,21 @@ def _bank_full(bank: Bank, step: Step, model: str) -> Finding:
     )
     evidence = Evidence("", "", "not_watched", None, None, None, None, len(bank.models), step.at, detail)
     return Finding(BANK_FULL, model, None, evidence)
+
+
+def _not_for_anomalies(bank: Bank, step: Step) -> list[Finding]:
+    """One finding when models have come to do without anomaly and outlier rules."""
+    gone = [m.model for m in step.marks if m.kind == "seat" and m.model is not None and not (m.body or {})["taken"]]
+    if not gone or step.seq <= bank.seq:
+        return []
+    without = sum(bool(part.aside) for part in bank.models.values())
+    detail = (
+        f"Not watched: anomaly. {without:,} of the {len(bank.models):,} models of partition {bank.partition}, "
+        f"{gone[0]} among them, do without anomaly and outlier rules, since busier models have the room for these; all "
+        "their other rules go on. Retire models that are gone, or use more partitions."
+    )
+    evidence = Evidence("", "", "not_watched", None, None, None, None, without, step.at, detail)
+    return [Finding(NO_ANOMALY, gone[0], None, evidence)]
 
 
 def mark_to_json(mark: Mark) -> dict[str, Any]:

@@ -61,6 +61,11 @@ class Timeline:
         return self._watchers.live
 
     @property
+    def aside(self) -> set[str]:
+        """Rules that do without watching, for the room they would take."""
+        return self._watchers.aside
+
+    @property
     def failed(self) -> dict[str, str]:
         return self._watchers.failed
 

@@ -20,6 +20,7 @@ MarkKind = Literal[
     "gap",
     "behind",
     "full",
+    "seat",
     "quarantine",
     "retire",
 ]
@@ -35,6 +36,7 @@ class Mark:
     book and stands in no step. kinds: body `{"column", "kind"}`. gap: body `{"from", "to"}`, daemon time during
     which nobody watched; it does not count as absence. behind: body `{"to"}`: more records were waiting, so levels
     are as of then and not of the step's own time. full: body `{"full"}`: whether the bank has no room for more models.
+    seat: body `{"taken"}`: whether `model` is among those watched for anomalies, which take more memory than all else.
     retire: body `{"until"}`: events recorded before then, when a person retired the model, do not bring it back.
     book: body `{"digest"}`. quarantine: body `{"offsets"}`.
     """

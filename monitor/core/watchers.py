@@ -61,6 +61,7 @@ class Watchers:
         self.roster = roster_of([])
         self.live: dict[str, Watcher] = {}
         self.failed: dict[str, str] = {}
+        self.aside: set[str] = set()  # rules that busier models have the room of
         self._broken: list[str] = []
         self._budgets: dict[str, float] = {}
 
@@ -90,6 +91,7 @@ class Watchers:
             if key in self.live:
                 allow(self.live[key], self._budgets[key])
         self.failed = {key: why for key, why in self.failed.items() if key in self.rules}
+        self.aside &= self.rules.keys()
 
     def __iter__(self) -> Iterator[tuple[str, Watcher]]:
         """In the order of the book, whatever was built anew since."""
@@ -109,11 +111,23 @@ class Watchers:
 
     def apply(self, mark: Mark) -> None:
         """A mark for one rule, or (`rule` None) for all of them."""
+        if mark.kind == "seat":
+            self._seat(bool((mark.body or {}).get("taken")))
+            return
         for key in [key for key in self.rules if mark.rule in (None, key)]:
             if key in self.live:
                 self.run(key, partial(self.live[key].apply, mark))
-            elif mark.kind == "rearm":
+            elif mark.kind == "rearm" and key not in self.aside:
                 self._start(self.rules[key])
+
+    def _seat(self, taken: bool) -> None:
+        """Watch for anomalies, from the start, or do without and forget what was learned for it."""
+        for key, rule in self.rules.items():
+            if is_heavy(rule) and not taken and key in self.live:
+                del self.live[key]
+                self.aside.add(key)
+            elif taken and key in self.aside:
+                self._start(rule)
 
     def learned(self) -> list[Learned]:
         """References that were completed since the last call."""
@@ -139,6 +153,7 @@ class Watchers:
     def _start(self, rule: Rule) -> None:
         """A watcher without a past; a rule that cannot be watched has failed from the start."""
         self.failed.pop(rule.key, None)
+        self.aside.discard(rule.key)
         made = self.run(rule.key, partial(self._build, rule))
         if made is not None:
             self.live[rule.key] = made
@@ -164,13 +179,15 @@ class Watchers:
         """State for `core.state.dump`."""
         meanings = self.roster.meanings
         live = {key: {"meaning": meanings[key], "state": w.save()} for key, w in self.live.items()}
-        return {"failed": dict(self.failed), "broken": list(self._broken), "watchers": live}
+        aside = {"aside": sorted(self.aside)} if self.aside else {}
+        return {"failed": dict(self.failed), "broken": list(self._broken), "watchers": live, **aside}
 
     def load(self, saved: Any) -> list[str]:
         """Continue from `save`; answers the keys of rules that must start afresh."""
         self.failed = {key: why for key, why in saved["failed"].items() if key in self.rules}
         self._broken = [key for key in saved["broken"] if key in self.failed]
-        self.live = {key: watcher for key, watcher in self.live.items() if key not in self.failed}
+        self.aside = set(saved.get("aside", ())) & self.rules.keys()
+        self.live = {key: w for key, w in self.live.items() if key not in self.failed and key not in self.aside}
         return [key for key in list(self.live) if not self._load(key, saved["watchers"].get(key))]
 
     def _load(self, key: str, saved: Any) -> bool:
@@ -182,3 +199,8 @@ class Watchers:
             self._start(self.rules[key])
             return False
         return True
+
+
+def is_heavy(rule: Rule) -> bool:
+    """Whether it keeps trees or the like: a model of many columns, and not a few numbers for each."""
+    return isinstance(rule.form, Detect) and rule.form.kind in ("anomaly", "outlier")

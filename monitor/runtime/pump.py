@@ -27,6 +27,7 @@ from monitor.runtime.pace import AGAIN, RESTARTED, UNWATCHED, Appetite, Done, Ho
 from monitor.runtime.poison import decode, find_poison, quarantining
 from monitor.runtime.restore import Restored, restore
 from monitor.runtime.rotation import Rotation
+from monitor.runtime.seats import Seats
 from monitor.runtime.seen import Seen
 from monitor.spool import Record, Spool, SpoolError
 from monitor.store.database import Database, LedgerUnavailable
@@ -98,6 +99,7 @@ class Pump:
         self.stop, self.room, self.window = stop or threading.Event(), room, window
         self.pace, self.ticks, self.appetite = Pace(), Ticks(), Appetite()
         self._broken = False  # a failed `observe` left the bank half changed
+        self._seats = Seats()
         self._shapes = Shapes()  # what lines looked like
         self._wary = False  # the step at hand failed before: its events are tried first
         self._take()
@@ -199,7 +201,7 @@ class Pump:
         if self.seq and now - self.bank.at > UNWATCHED and not self._pending:
             marks.append(gap(self.bank.at, now))
         if self.ticks.due(self.bank.at, now):
-            marks += [Mark("tick", now), *room_left(now, self.bank, self.room)]
+            marks += [Mark("tick", now), *room_left(now, self.bank, self.room), *self._seats.change(now, self.bank)]
         return marks
 
     def _observe(self, now: float, marks: list[Mark], records: list[Record]) -> Seen | None:

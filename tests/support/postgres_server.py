@@ -18,40 +18,51 @@ from services import missing
 _numbers = count(1)
 
 
+class Server:
+    """A PostgreSQL of its own, on a socket in `folder`. It trusts whoever can enter that folder, and has no port."""
+
+    def __init__(self) -> None:
+        self._binaries, self._account = _binaries(), _account()
+        # Not pytest's own folders: the server's account may not enter those, and a socket's path must be short.
+        self.folder = Path(tempfile.mkdtemp(prefix="overloop-pg-"))
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={self.folder}"
+
+    def __enter__(self) -> Server:
+        try:
+            if self._account:
+                shutil.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
+            init = [self._binaries / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust"]
+            _run(self._account, *init, "-E", "UTF8", "--locale=C", "--no-sync")
+            self.start()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if (self.folder / "data" / "postmaster.pid").exists():
+                self._control("-m", "immediate", "stop")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        self._control("-o", f"-c listen_addresses='' -c fsync=off -k {self.folder}", "start")
+
+    def stop(self) -> None:
+        """As an administrator does who waits for nobody."""
+        self._control("-m", "fast", "stop")
+
+    def _control(self, *words: object) -> None:
+        control = [self._binaries / "pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w"]
+        _run(self._account, *control, *words)
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[Path]:
-    """The folder with the server's socket. The server trusts whoever can enter that folder, and has no port."""
-    binaries = _binaries()
-    account = _account()
-    # Not pytest's own folders: the server's account may not enter those, and a socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="overloop-pg-"))
-    try:
-        if account:
-            shutil.chown(folder, account.pw_uid, account.pw_gid)
-        data = folder / "data"
-        _run(
-            account,
-            binaries / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        )
-        options = f"-c listen_addresses='' -c fsync=off -k {folder}"
-        control = [binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
-        _run(account, *control, "-o", options, "start")
-        try:
-            yield folder
-        finally:
-            _run(account, *control, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """The folder with the server's socket."""
+    with Server() as server:
+        yield server.folder
 
 
 @pytest.fixture

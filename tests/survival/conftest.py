@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,15 @@ from typing import Any
 
 import pytest
 from daemon_process import ROOT, Daemon, Receiver
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes is for `make survival`, which says so in the environment."""
+    if os.environ.get("OVERLOOP_SURVIVAL") == "all":
+        return
+    long = [item for item in items if item.get_closest_marker("survival")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture
