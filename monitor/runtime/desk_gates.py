@@ -7,8 +7,8 @@ from typing import Any
 from monitor.core.changes import Gate
 from monitor.core.incidents.break_glass import glass_broken
 from monitor.core.oversight.gate import GateRefusal, Wish, set_by_person
-from monitor.core.oversight.scopes import Scope, generation
-from monitor.core.oversight.terms import terms_for
+from monitor.core.oversight.scopes import Scope, generation, is_drill
+from monitor.core.oversight.terms import GateTerms, terms_for
 from monitor.runtime.desk_base import DeskBase, Sitting
 from monitor.runtime.desk_errors import Conflict, Refused
 from monitor.runtime.desk_roles import require
@@ -39,7 +39,7 @@ class Gates(DeskBase):
         wish = Wish(state, reason, actor, if_match, break_glass)
         with self._sitting() as sitting:
             before, newest = sitting.work.gate(scope.text), generation(sitting.work.gates(scope.model), scope.model)
-            after = set_by_person(before, wish, sitting.at, terms_for(self.book(), scope.model), newest)
+            after = set_by_person(before, wish, sitting.at, self._terms(scope), newest)
             if isinstance(after, GateRefusal):
                 if after.stale:
                     raise Conflict(after.sentence, _shown(sitting, scope))
@@ -48,6 +48,10 @@ class Gates(DeskBase):
                 _keep(sitting, scope, before, after, wish)
                 sitting.settle(self.partition_of(scope.model))
             return _shown(sitting, scope)
+
+    def _terms(self, scope: Scope) -> GateTerms:
+        """What is rehearsed stops nobody, so it ends when the rehearsal does."""
+        return GateTerms() if is_drill(scope) else terms_for(self.book(), scope.model)
 
     def gate_applied(self, said: Applied) -> bool:
         """A service says which generation it follows. Answers whether that is news."""
@@ -59,12 +63,12 @@ def _keep(sitting: Sitting, scope: Scope, before: Gate, after: Gate, wish: Wish)
     work = sitting.work
     if after.asked is not None:
         work.changes.gates[after.scope] = after
-        asked = {"model": scope.model, "scope": after.scope, "to": after.asked.to, "reason": after.asked.reason}
+        asked = {"model": scope.model, "scope": scope.shown, "to": after.asked.to, "reason": after.asked.reason}
         work.record("gate_release_asked", wish.actor, {**asked, "generation": after.generation})
         return
     work.put_gate(after, before, wish.actor)
     if wish.break_glass and before.state == "halt":
-        glass_broken(work, scope.model, after, wish.actor)
+        glass_broken(work, scope, after, wish.actor)
     work.release_gate(after)
 
 

@@ -66,7 +66,8 @@ def clients(connection: Connection, model: str, now: float) -> list[dict[str, An
 
 
 def caught_up(connection: Connection, model: str, epoch: str, number: int) -> dict[str, float]:
-    """When each client said that it applied at least this generation: client -> seconds since 1970 UTC."""
-    at_least = and_(table.c.model == model, table.c.epoch == epoch, table.c.generation >= number)
+    """When each client said that it is past this generation and halts what is rehearsed: seconds since 1970."""
+    halts = and_(table.c.model == model, table.c.drill == "halt")
+    at_least = and_(halts, table.c.epoch == epoch, table.c.generation >= number)
     found = connection.execute(select(table.c.client, table.c.applied_at).where(at_least))
     return {row.client: row.applied_at for row in found}

@@ -66,7 +66,8 @@ def _shown(gate: Gate, epoch: str | None) -> dict[str, Any]:
     """All but what the book and the settings say."""
     asked = gate.asked
     return {
-        "scope": gate.scope,
+        "model": read_scope(gate.scope).model,
+        "scope": read_scope(gate.scope).shown,
         "state": gate.state,
         "epoch": epoch,
         "generation": gate.generation,

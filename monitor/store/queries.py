@@ -20,6 +20,7 @@ from monitor.store.models import model, models
 from monitor.store.notes import notes
 from monitor.store.overrides import override, overrides
 from monitor.store.references import reference, reference_bodies, references
+from monitor.store.rows import shown_time
 from monitor.store.silences import silences
 from monitor.store.trail import audit_bytes, audit_leaves, audit_page, deploys, drills, head, incident_trail
 
@@ -53,6 +54,7 @@ __all__ = [
     "reference",
     "reference_bodies",
     "references",
+    "shown_time",
     "silences",
     "tokens",
     "users",

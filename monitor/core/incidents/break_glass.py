@@ -9,6 +9,7 @@ from monitor.core.incidents.casework import Casework
 from monitor.core.incidents.model import Incident, incident_id
 from monitor.core.notices.clean import clean
 from monitor.core.notices.keys import OWN_PACK
+from monitor.core.oversight.scopes import Scope
 
 RULE: Final = "GateBreakGlass"
 _MEANING: Final = (
@@ -20,16 +21,18 @@ _ACTION: Final = (
 )
 
 
-def glass_broken(work: Casework, model: str, after: Gate, actor: str) -> str:
+def glass_broken(work: Casework, scope: Scope, after: Gate, actor: str) -> str:
     """Open the incident that calls people about it, and answer its id."""
     why = clean(after.reason, 500)
-    summary = f"{clean(actor, 80)} set the gate of {after.scope} to {after.state} by breaking the glass: {why}"
+    summary = (
+        f"{clean(actor, 80)} set the gate of {clean(scope.shown, 200)} to {after.state} by breaking the glass: {why}"
+    )
     id_ = incident_id(0, int(work.at * 1000.0), f"{OWN_PACK}/{RULE}", after.scope)
     made = Incident(
         id=id_,
         pack=OWN_PACK,
         rule=RULE,
-        model=model,
+        model=scope.model,
         version=None,
         segment="",
         severity="critical",
@@ -41,10 +44,10 @@ def glass_broken(work: Casework, model: str, after: Gate, actor: str) -> str:
         changed_at=work.at,
         summary=summary,
         meaning=_MEANING,
-        action=f"{_ACTION} {clean(model, 80)} halt --reason ….",
+        action=f"{_ACTION} {clean(scope.model, 80)} halt --reason ….",
     )
     work.put(made)
-    said = {"incident": id_, "rule": made.key, "model": model, "why": summary}
-    work.record("break_glass", actor, {"model": model, "scope": after.scope, "to": after.state, "incident": id_})
+    said = {"incident": id_, "rule": made.key, "model": scope.model, "why": summary}
+    work.record("break_glass", actor, {"model": scope.model, "scope": scope.shown, "to": after.state, "incident": id_})
     work.record("incident_opened", "machine", said)
     return id_

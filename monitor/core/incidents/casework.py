@@ -176,7 +176,7 @@ class Casework:
             actor,
             {
                 "model": read_scope(gate.scope).model,
-                "scope": gate.scope,
+                "scope": read_scope(gate.scope).shown,
                 "from": before.state,
                 "to": gate.state,
                 "generation": gate.generation,

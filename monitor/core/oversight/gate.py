@@ -7,7 +7,7 @@ from typing import Final
 
 from monitor.core.changes import GATE_ORDER, Asked, Gate, GateState
 from monitor.core.incidents.words import clock_text, duration_text
-from monitor.core.oversight.scopes import as_state
+from monitor.core.oversight.scopes import as_state, read_scope
 from monitor.core.oversight.terms import GateTerms
 
 ASKED_FOR: Final = 3600.0  # seconds within which the second person has to ask for the same
@@ -71,7 +71,7 @@ def set_by_person(gate: Gate, wish: Wish, at: float, terms: GateTerms, newest: i
         return GateRefusal("A gate needs a reason: say why the model may do more or less from now on.")
     if wish.if_match is not None and wish.if_match != newest:
         return GateRefusal(
-            f"The gate of {gate.scope} was changed meanwhile: it is {gate.state} at generation "
+            f"The gate of {read_scope(gate.scope).shown} was changed meanwhile: it is {gate.state} at generation "
             f"{newest}, set by {gate.by}. Look again, then decide.",
             stale=True,
         )

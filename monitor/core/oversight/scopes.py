@@ -32,9 +32,19 @@ class Scope:
         return f"{model};{self.part}={_escape(self.value)}" if self.part else model
 
     @property
+    def shown(self) -> str:
+        """For people."""
+        return f"{self.model};{self.part}={self.value}" if self.part else self.model
+
+    @property
     def qualifier(self) -> str:
         """`version=3`, or "" for the whole model: what a client has to match."""
         return f"{self.part}={self.value}" if self.part else ""
+
+
+def is_drill(scope: Scope) -> bool:
+    """Whether this is the operation on which halts are rehearsed."""
+    return scope.part == "operation" and scope.value == DRILL
 
 
 def read_scope(text: str) -> Scope:

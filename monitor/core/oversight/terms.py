@@ -9,7 +9,7 @@ from typing import Final
 from monitor.core.rules.model import Book, OnStale, OnStart, PackTerms, ReviewMode
 
 _STALE: Final[tuple[OnStale, ...]] = ("auto", "keep", "review")
-_START: Final[tuple[OnStart, ...]] = ("auto", "review", "halt")
+_START: Final[tuple[OnStart, ...]] = ("last", "review", "halt")
 _REVIEW: Final[tuple[ReviewMode, ...]] = ("post", "pre")
 
 
@@ -20,7 +20,7 @@ class GateTerms:
     release: int = 1
     hold: float = 0.0
     on_stale: OnStale = "keep"
-    on_start: OnStart = "auto"
+    on_start: OnStart = "last"
     review: ReviewMode = "pre"
     deadline: float = 60.0
     sample: float = 0.1

@@ -13,7 +13,7 @@ from monitor.core.rules.schema import Reader
 _HALT = ("fallback", "release", "hold")
 _GATE = ("on_stale", "on_start", "review", "deadline", "sample")
 _ON_STALE: tuple[OnStale, ...] = ("keep", "review", "auto")
-_ON_START: tuple[OnStart, ...] = ("auto", "review", "halt")
+_ON_START: tuple[OnStart, ...] = ("last", "review", "halt")
 _REVIEW: tuple[ReviewMode, ...] = ("pre", "post")
 
 
@@ -45,6 +45,6 @@ def _gate(reader: Reader, node: Node, terms: PackTerms) -> PackTerms:
         on_stale=options.choice("on_stale", _ON_STALE, None),
         on_start=options.choice("on_start", _ON_START, None),
         review=options.choice("review", _REVIEW, None),
-        deadline=deadline and reader.duration(deadline, "`deadline`", 1.0, UNITS["h"], "1s to 1h"),
-        sample=sample and reader.share(sample, "`sample`"),
+        deadline=None if deadline is None else reader.duration(deadline, "`deadline`", 1.0, UNITS["h"], "1s to 1h"),
+        sample=None if sample is None else reader.share(sample, "`sample`"),
     )

@@ -12,7 +12,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 Gate = Literal["review", "halt"]
 GateOn = Literal["model", "version", "segment"]
 OnStale = Literal["keep", "review", "auto"]
-OnStart = Literal["auto", "review", "halt"]
+OnStart = Literal["last", "review", "halt"]
 ReviewMode = Literal["pre", "post"]
 Stage = Literal["shadow", "live"]
 NoData = Literal["keep", "alert"]
@@ -143,7 +143,7 @@ class PackTerms:
     release: int | None = None  # people it takes to end a halt
     hold: float | None = None  # a halt stands at least so long
     on_stale: OnStale | None = None  # what a service does whose lease has run out
-    on_start: OnStart | None = None  # what a service does that knows nothing yet
+    on_start: OnStart | None = None  # what a service begins with until it hears of the gate
     review: ReviewMode | None = None  # in review people decide before an answer goes out, or look at some afterwards
     deadline: float | None = None  # pre: how long a service waits for a person
     sample: float | None = None  # post: the share of answers that people look at
