@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from monitor.store import rows
 from monitor.store.database import Transaction
 from monitor.store.errors import Unknown
 from monitor.store.tables import decisions as table
-from monitor.store.upsert import insert_new
 
 _JSON: Final = ("inputs", "proposed", "fallback", "answer")
 _TIMES: Final = ("asked_at", "deadline_at", "decided_at")
@@ -43,14 +42,15 @@ def ask(tx: Transaction, question: Question) -> dict[str, Any]:
     said = {name: getattr(question, name) for name in names}
     content = {name: rows.to_json(getattr(question, name)) for name in ("inputs", "proposed", "fallback")}
     row = rows.fit("decisions", {**said, **content, "state": "waiting", "asked_at": tx.at})
-    insert_new(tx.connection, table, [row])
     of_answer = (table.c.model == row["model"], table.c.decision_id == row["decision_id"])
-    kept = tx.connection.execute(select(table).where(*of_answer)).mappings().one()
-    if kept["id"] == row["id"]:
-        body = {"decision": question.id, "model": question.model, "decision_id": question.decision_id}
-        more = {"mode": question.mode, "generation": question.generation, "proposed": question.proposed}
-        tx.audit("decision_asked", question.asked_by, body | more)
-    return _shown(kept, tx.at)
+    known = tx.connection.execute(select(table).where(*of_answer)).mappings().one_or_none()
+    if known is not None:
+        return _shown(known, tx.at)
+    tx.connection.execute(insert(table), row)
+    body = {"decision": question.id, "model": question.model, "decision_id": question.decision_id}
+    more = {"mode": question.mode, "generation": question.generation, "proposed": question.proposed}
+    tx.audit("decision_asked", question.asked_by, body | more)
+    return _shown(_find(tx.connection, question.id), tx.at)
 
 
 def settle(tx: Transaction, id_: str, state: str, answer: Any, actor: str, reason: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import monitor
-from monitor.web import acting, links, openapi, pages, problems, signin
+from monitor.web import acting, acting_gates, links, openapi, pages, problems, signin
 from monitor.web.api import (
     access,
     alertmanager,
@@ -48,7 +48,7 @@ FOR_PROGRAMS = (
     openapi,
 )
 FOR_OTHER_TOOLS = (alertmanager, ofrep, pagerduty, prometheus)  # whose interfaces others have defined
-FOR_PEOPLE = (pages, acting, signin, links)
+FOR_PEOPLE = (pages, acting, acting_gates, signin, links)
 
 
 class App(FastAPI):
