@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -52,7 +53,9 @@ class Drill:
         halted = self._set("halt", "A rehearsal of the stop button began.")
         since, until = parse_time(halted["since"]), self.desk.clock.now() + self.seconds
         followed = self._followed(halted)
-        while not followed.keys() >= set(live) and self.desk.clock.now() < until:
+        for _ in range(math.ceil(self.seconds / LOOK)):
+            if followed.keys() >= set(live) or self.desk.clock.now() >= until:
+                break
             self.pause(LOOK)
             followed = self._followed(halted)
         self._set("auto", "A rehearsal of the stop button ended.")
@@ -73,7 +76,7 @@ class Drill:
 
     def _followed(self, halted: dict[str, Any]) -> dict[str, float]:
         with self.desk.database.read() as connection:
-            return caught_up(connection, self.model, halted["epoch"], halted["generation"])
+            return caught_up(connection, self.model, halted["epoch"] or "", halted["generation"])
 
     def _evidence(self, generation: int, live: list[str], took: dict[str, float]) -> dict[str, Any]:
         seconds = list(took.values())
