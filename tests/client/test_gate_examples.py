@@ -32,7 +32,7 @@ class Case:
         self.daemon, self.state, self.decision, self.answer = daemon, state, decision, answer
         daemon.answer = self.says
         self.names: dict[str, Any] = {"__name__": "example"}
-        exec(compile(example(heading), heading, "exec"), self.names)  # noqa: S102 - of our own documentation
+        exec(compile(example(heading), heading, "exec"), self.names)
 
     def says(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], Any]:
         if path.startswith("/v1/gates/"):

@@ -9,46 +9,52 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Request
 
-from monitor.web.auth import Identity, require
+from monitor.web.auth import Doorkeeper, Identity, Role, require
 from monitor.web.front import Anybody, Front, Here
 from monitor.web.gate_answers import gate_answer, named
 from monitor.web.params import Model
+from monitor.web.problems import Problem
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
-_services = require("viewer", "ingest")
 
 
-def _hook(request: Request) -> Identity:
-    """As everywhere, or by HTTP's basic authentication with the token as the password."""
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
+def hook(role: Role, *also: Role) -> Callable[[Request], Identity]:
+    """A dependency like `require`; the token may also be the password of HTTP's basic authentication."""
+    usual = require(role, *also)
+
+    def check(request: Request) -> Identity:
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return usual(request)
         try:
             secret = base64.b64decode(text.strip(), validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):
             secret = ""
-        keeper = request.app.state.front.doorkeeper
-        identity: Identity | None = keeper.bearer(f"Bearer {secret}") if secret else None
-        if identity is not None and (identity.may("viewer") or identity.may("ingest")):
+        keeper: Doorkeeper = request.app.state.front.doorkeeper
+        identity = keeper.bearer(f"Bearer {secret}") if secret else None
+        if identity is not None and any(identity.may(one) for one in (role, *also)):
             return identity
-    return _services(request)
+        return usual(request)
+
+    return check
 
 
-Hook = Annotated[Identity, Depends(_hook)]
+Hook = Annotated[Identity, Depends(hook("viewer", "ingest"))]
 
 
 @router.post("/flagger/{model:path}/confirm")
-def confirm(here: Here, _: Hook, model: Model) -> Response:
+def confirm(here: Here, _: Hook, model: Model) -> dict[str, Any]:
     """For Flagger's confirm hooks: 200 while the gate is auto, else 409."""
     return _answer(here, model, "auto")
 
 
 @router.post("/flagger/{model:path}/rollback")
-def rollback(here: Here, _: Hook, model: Model) -> Response:
+def rollback(here: Here, _: Hook, model: Model) -> dict[str, Any]:
     """For Flagger's rollback hook: 200 while the gate is halt, which makes it roll back, else 409."""
     return _answer(here, model, "halt")
 
@@ -65,7 +71,10 @@ def _read(here: Front, model: str, version: str | None = None) -> dict[str, Any]
         return gate_answer(connection, here.book, model, named(version, None, None))
 
 
-def _answer(here: Front, model: str, wanted: str) -> Response:
+def _answer(here: Front, model: str, wanted: str) -> dict[str, Any]:
+    """The gate, if it is as wanted. Raises Problem."""
     answer = _read(here, model)
     said = {name: answer[name] for name in ("state", "generation", "reason")}
-    return JSONResponse(said, 200 if answer["state"] == wanted else 409)
+    if answer["state"] != wanted:
+        raise Problem(409, f"The gate of {model} is {answer['state']} and not {wanted}: {answer['reason']}", **said)
+    return said
