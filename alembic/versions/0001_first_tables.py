@@ -69,15 +69,52 @@ def _tables() -> None:
     )
     op.create_table(
         "gates",
-        sa.Column("scope", sa.String(length=200), nullable=False),
+        sa.Column("scope", sa.String(length=1000), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("since", sa.Double(), nullable=False),
         sa.Column("by", sa.String(length=100), nullable=False),
         sa.Column("incident", sa.String(length=36), nullable=True),
+        sa.Column("asked", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("scope", name="pk_gates"),
     )
+    op.create_table(
+        "gate_clients",
+        sa.Column("model", sa.String(length=200), nullable=False),
+        sa.Column("client", sa.String(length=100), nullable=False),
+        sa.Column("user", sa.String(length=100), nullable=False),
+        sa.Column("epoch", sa.String(length=40), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("drill", sa.String(length=10), nullable=False),
+        sa.Column("applied_at", sa.Double(), nullable=False),
+        sa.Column("seen_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "client", name="pk_gate_clients"),
+    )
+    op.create_table(
+        "decisions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("model", sa.String(length=200), nullable=False),
+        sa.Column("decision_id", sa.String(length=200), nullable=False),
+        sa.Column("mode", sa.String(length=4), nullable=False),
+        sa.Column("version", sa.String(length=200), nullable=True),
+        sa.Column("inputs", sa.Text(), nullable=False),
+        sa.Column("proposed", sa.Text(), nullable=False),
+        sa.Column("fallback", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("asked_by", sa.String(length=100), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=False),
+        sa.Column("deadline_at", sa.Double(), nullable=False),
+        sa.Column("decided_by", sa.String(length=100), nullable=True),
+        sa.Column("decided_at", sa.Double(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_decisions"),
+        sa.UniqueConstraint("model", "decision_id", name="uq_decisions_model"),
+    )
+    op.create_index("ix_decisions_waiting", "decisions", ["state", "deadline_at"])
     op.create_table(
         "incidents",
         sa.Column("id", sa.String(length=36), nullable=False),

@@ -41,6 +41,7 @@ from monitor.web.app import create_app
 from monitor.web.auth import Doorkeeper, allowed_hosts
 from monitor.web.connection import Connection, Heads
 from monitor.web.front import Front
+from monitor.web.gate_hub import GateHub
 from monitor.web.ingest import Intake
 from monitor.web.intake_body import Caps
 from monitor.web.problems import Problem
@@ -110,9 +111,10 @@ class FrontProcess:
             lambda: self.shelf.current,
             settings.url,
             partition_of=lambda model: partition_of(model, settings.partitions),
-            told=partial(_wake, [*pumps, *others]),
+            told=partial(self._told, [*pumps, *others]),
             partitions=settings.partitions,
         )
+        self.hub = GateHub(self.database, lambda: self.shelf.current, settings.gates_file)
         self.front = Front(
             home=home.path,
             database=self.database,
@@ -127,6 +129,8 @@ class FrontProcess:
             partitions=settings.partitions,
             public_url=settings.url,
             changed=self._book_changed,
+            secrets=self._secrets,
+            hub=self.hub,
             counts=self.metrics,
             link_key=secret_key(home),
             hooks=hook_keys(settings, os.environ),
@@ -167,6 +171,10 @@ class FrontProcess:
     def _exposition(self, accept: str) -> tuple[bytes, str]:
         self.metrics.queue(self.intake.pending_posts, self.intake.caps.pending_posts)
         return self.metrics.exposition(accept)
+
+    def _told(self, sleepers: list[Waker]) -> None:
+        _wake(sleepers)
+        self.hub.nudge()
 
     def _book_changed(self) -> None:
         self.intake.use(self._secrets())
@@ -220,6 +228,7 @@ class FrontProcess:
             if time.monotonic() - beaten > BEAT:
                 told("ready" if beaten == float("-inf") else "beat")
                 beaten = time.monotonic()
+            self.hub.turn(stop.is_set())
             return stop.is_set()
 
         self.intake.start()

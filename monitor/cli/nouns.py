@@ -16,6 +16,7 @@ NOUNS = (
     "incident",
     "override",
     "gate",
+    "decision",
     "silence",
     "reference",
     "model",

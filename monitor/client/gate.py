@@ -1,44 +1,34 @@
-"""May this model answer by itself? Asked before an answer is used; never raises, never takes long."""
+"""May this model answer by itself? Asked before an answer is used: a look into memory that never raises."""
 
 from __future__ import annotations
 
-import http.client
+import logging
 import os
-from threading import Condition, Thread
+import weakref
+from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import NamedTuple
-from urllib.parse import quote
+from typing import Any, TypeVar
 
+from .asking import Asker, Decision
+from .gate_board import Board
+from .gate_feed import Feed
+from .gate_file import GateFile, folder
+from .gate_reading import ON_STALE, ON_START, Verdict
+from .guard import guard
 from .http import DEFAULT_URL, Connection
 
-_STATES = ("auto", "review", "halt")
-_TRY_AGAIN = 1.0  # seconds after a failure, so that a dead daemon does not slow each answer down
-
-
-class Verdict(NamedTuple):
-    """`state` is auto, review or halt; `reason` says why in words. `generation` rises with every change, 0 if
-    the daemon was never reached. `known` is False where `state` is only the default.
-    """
-
-    state: str
-    reason: str
-    generation: int
-    known: bool
-
-
-class _Lease(NamedTuple):
-    verdict: Verdict
-    epoch: str
-    asked: float
-    seconds: float
+log = logging.getLogger("overloop_client")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Gate:
-    """The gate of one model. `check` answers from a lease that the daemon gave, and renews it when half of it is over.
+    """The gate of one model. Make one when the service starts and keep it; `check` as often as you like.
 
-    While the daemon cannot be reached the last answer stands until its lease ends; after that `default` does, which
-    says whether a model whose overseers cannot be heard goes on (`auto`) or not. One check takes at most `timeout`
-    seconds, whatever the network does.
+    A thread listens to the daemon and says which generation it follows. While the daemon is away the last state stands
+    for its lease; after that `on_stale` says what does: `keep` it, `review`, or `auto`. A halt stands in any case. What
+    was known last is kept in a file below `state_dir` (`OVERLOOP_STATE`, or the user's folder for states; "" for none),
+    so that it survives a restart; where nothing is known at all `on_start` stands. Both are the pack's unless given.
+    Making a gate waits for the first answer, at most `wait` seconds.
     """
 
     def __init__(
@@ -47,93 +37,99 @@ class Gate:
         url: str | None = None,
         token: str | None = None,
         *,
-        default: str = "auto",
-        timeout: float = 0.5,
+        version: str | None = None,
+        on_stale: str | None = None,
+        on_start: str | None = None,
+        state_dir: str | None = None,
+        poll: float = 2.0,
+        timeout: float = 5.0,
+        wait: float = 0.5,
     ) -> None:
-        if default not in _STATES:
-            raise ValueError(f"{default!r} is no state of a gate: use one of {', '.join(_STATES)}.")
-        self._path = f"/v1/gates/{quote(model, safe='')}"
-        self._url = url or os.environ.get("OVERLOOP_URL") or DEFAULT_URL
-        self._token = token or os.environ.get("OVERLOOP_TOKEN") or None
-        Connection(self._url, self._token, timeout)
-        self._default, self._timeout = default, timeout
-        self._begin()
+        for given, known in ((on_stale, ON_STALE), (on_start, ON_START)):
+            if given is not None and given not in known:
+                raise ValueError(f"{given!r} is not what a gate can fall back to: use one of {', '.join(known)}.")
+        self.model, self.version = model, version
+        url = url or os.environ.get("OVERLOOP_URL") or DEFAULT_URL
+        token = token or os.environ.get("OVERLOOP_TOKEN") or None
+        Connection(url, token, timeout)  # a wrong address is refused now and not in the thread
+        where = folder(state_dir)
+        file = None if where is None else GateFile(where, url, model, token)
+        self._board = Board(version, on_stale, on_start)
+        self._feed = Feed(model, url, token, self._board, file, poll, timeout)
+        self._asker = Asker(url, token, model, version)
+        self._finalizer = weakref.finalize(self, self._feed.stop, 0.0)
+        _watch_forks(self._feed)
+        self._feed.restore()
+        self._feed.start()
+        self._feed.answered.wait(wait)
 
-    def check(self) -> Verdict:
-        """What the model may do now."""
-        if self._pid != os.getpid():
-            self._begin()  # the asking thread stayed in the parent
-        now = monotonic()
-        lease = self._lease
-        if lease is not None and now < lease.asked + lease.seconds / 2:
-            return lease.verdict
-        if now >= self._not_before:
-            self._ask(now)
-        return self._standing(monotonic())
+    def check(self, segment: str | None = None, operation: str | None = None) -> Verdict:
+        """What the model may do now; for a segment (`context.channel=web`) or an operation, if they are named."""
+        board = self._board
+        if segment is None and operation is None and monotonic() < board.until:
+            return board.verdict
+        self._feed.start()
+        return board.at(monotonic(), segment, operation)
 
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._changed = Condition()
-        self._asking = False
-        self._lease: _Lease | None = None
-        self._not_before = 0.0
-        self._problem = "the daemon was not asked yet"
+    def wait(self, timeout: float) -> bool:
+        """Wait until the daemon was heard; False if that takes longer than `timeout` seconds."""
+        self._feed.start()
+        until = monotonic() + timeout
+        while not self._board.heard and monotonic() < until:
+            self._feed.stopped(0.02)
+        return self._board.heard
 
-    def _standing(self, now: float) -> Verdict:
-        lease = self._lease
-        if lease is not None and now < lease.asked + lease.seconds:
-            return lease.verdict
-        generation = 0 if lease is None else lease.verdict.generation
-        reason = f"The gate cannot be read, so the default {self._default} stands: {self._problem}."
-        return Verdict(self._default, reason, generation, False)
+    def ask(
+        self,
+        decision_id: str,
+        proposed: Any,
+        fallback: Any = None,
+        inputs: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+    ) -> Decision:
+        """Ask a person about an answer, and wait for the decision until the deadline (the pack's, unless given).
 
-    def _ask(self, now: float) -> None:
-        """Ask in a thread that may take as long as it likes, and wait for it no longer than `timeout`."""
-        with self._changed:
-            if not self._asking:
-                try:
-                    Thread(target=self._fetch, args=(now,), name="overloop-gate", daemon=True).start()
-                    self._asking = True
-                except RuntimeError:  # no more threads can be had
-                    self._not_before = now + _TRY_AGAIN
-                    return
-            if not self._changed.wait_for(lambda: not self._asking, self._timeout):
-                self._problem = f"no answer from {self._url} within {self._timeout:g} s"
-                self._not_before = monotonic() + _TRY_AGAIN
+        Never raises: where nobody decides, or the daemon cannot be asked, `fallback` holds.
+        """
+        reading = self._board.reading
+        seconds = deadline or (60.0 if reading is None else reading.deadline)
+        return self._asker.ask(decision_id, proposed, fallback, inputs or {}, seconds)
 
-    def _fetch(self, asked: float) -> None:
-        lease, problem = None, ""
-        try:
-            connection = Connection(self._url, self._token, max(self._timeout, 1.0))
-            try:
-                reply = connection.request("GET", self._path)
-            finally:
-                connection.close()
-            if reply.status == 200:
-                lease = _read(reply.json(), asked)
-            problem = "" if lease else f"{self._url} answered: {reply.detail()}"
-        except (OSError, http.client.HTTPException) as failure:
-            problem = f"{self._url} cannot be reached ({failure or type(failure).__name__})"
-        except Exception as failure:  # whatever else it is, the model goes on
-            problem = f"{self._url} gave an answer that cannot be read ({type(failure).__name__})"
-        with self._changed:
-            if lease is None:
-                self._problem = problem.rstrip(".")
-                self._not_before = monotonic() + _TRY_AGAIN
-            elif not _older(lease, self._lease):
-                self._lease = lease
-            self._asking = False
-            self._changed.notify_all()
+    def show(self, decision_id: str, proposed: Any, inputs: Mapping[str, Any] | None = None) -> None:
+        """Put an answer that is out before people, from a thread of its own; what cannot be sent is dropped."""
+        self._asker.show(decision_id, proposed, inputs or {})
 
+    @property
+    def sample(self) -> float:
+        """The share of answers that people want to look at while review means `post`."""
+        reading = self._board.reading
+        return 0.1 if reading is None else reading.sample
 
-def _read(answer: dict[str, object], asked: float) -> _Lease | None:
-    state = answer.get("state")
-    if state not in _STATES:
-        return None
-    verdict = Verdict(str(state), str(answer.get("reason") or ""), int(str(answer.get("generation", 0))), True)
-    return _Lease(verdict, str(answer.get("epoch", "")), asked, float(str(answer.get("lease_seconds", 0))))
+    def guard(self, fallback: Callable[..., Any], **options: Any) -> Callable[[F], F]:
+        """A decorator around a predict function: see `guard.guard`."""
+        return guard(self, fallback, **options)
+
+    def close(self) -> None:
+        """End the thread. `check` goes on with what was known last."""
+        self._finalizer.detach()
+        self._feed.stop()
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def _older(new: _Lease, known: _Lease | None) -> bool:
-    """An answer that was under way while a newer one came."""
-    return known is not None and new.epoch == known.epoch and new.verdict.generation < known.verdict.generation
+def _watch_forks(feed: Feed) -> None:
+    """The thread stays in the parent of a fork: the child's first check starts another one."""
+    reference = weakref.ref(feed)
+
+    def begin_anew() -> None:
+        found = reference()
+        if found is not None:
+            found.board.begin()
+            found.begin()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=begin_anew)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -66,6 +67,19 @@ class Connection:
             if not kept:
                 raise
             return self._once(method, path, body, all_headers)
+
+    def follow(self, path: str, accept: str) -> tuple[http.client.HTTPResponse, socket.socket]:
+        """A GET whose answer goes on and on: the answer, to read lines from, and the socket, to end it from elsewhere.
+
+        Raises OSError or http.client.HTTPException.
+        """
+        headers = {"Accept": accept, **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
+        self.close()
+        self._open = self._make()
+        self._open.connect()
+        line: socket.socket = self._open.sock
+        self._open.request("GET", self._path + path, None, headers)
+        return self._open.getresponse(), line
 
     def close(self) -> None:
         if self._open is not None:

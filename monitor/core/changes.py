@@ -17,11 +17,21 @@ GATE_ORDER: tuple[GateState, ...] = ("auto", "review", "halt")
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What the services of one scope (a model) may do. Rules tighten, only people loosen.
+class Asked:
+    """One person has asked that a halt end; it ends when another one asks for the same."""
 
-    `generation` rises with every change; `epoch` is drawn when the home is made, so that a client can tell a
-    restored ledger from a moved-on one.
+    to: GateState
+    by: str
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the services of one scope (`core.oversight.scopes`) may do. Rules tighten, only people loosen.
+
+    `generation` rises with every change of any gate of the same model; the ledger's gate epoch rises when it comes back
+    from a backup, so that a client can tell a restored ledger from one that fell behind.
     """
 
     scope: str
@@ -31,6 +41,7 @@ class Gate:
     since: float
     by: str
     incident: str | None = None
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What people do besides incidents and references: overrides, gates, silences, models."""
+"""What people do besides incidents, references and gates: overrides, silences, models."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
-from monitor.core.changes import Gate, Silence
+from monitor.core.changes import Silence
 from monitor.core.columns import KINDS
 from monitor.core.incidents import actions, silences
 from monitor.core.oversight import overrides
-from monitor.core.oversight.gate import GateRefusal, set_by_person
-from monitor.runtime.desk_base import DeskBase, Sitting, reasoned
-from monitor.runtime.desk_errors import Conflict, Refused
+from monitor.runtime.desk_base import DeskBase, reasoned
+from monitor.runtime.desk_errors import Refused
 from monitor.runtime.desk_roles import require
 from monitor.store.models import model as known_model
 from monitor.store.models import retire_model, set_column_kind
 from monitor.store.overrides import Override, add_override
-from monitor.store.queries import gate as shown_gate
 from monitor.store.queries import override as shown_override
 from monitor.store.silences import add_silence, expire_silence
 
@@ -50,23 +48,6 @@ class Steering(DeskBase):
             _refuse(overrides.problem(said, target))
             add_override(sitting.tx, Override(**asdict(said)))
             return shown_override(sitting.tx.connection, id_)
-
-    def gate_set(
-        self, scope: str, state: str, reason: str, actor: str, role: str, if_match: int | None = None
-    ) -> dict[str, Any]:
-        """Say what the services of a model may do, looser or tighter. `if_match` is the generation that was seen."""
-        require("set a gate", actor, role)
-        with self._sitting() as sitting:
-            before = sitting.work.gate(scope)
-            after = set_by_person(before, state, reason, actor, sitting.at, if_match)
-            if isinstance(after, GateRefusal):
-                if after.stale:
-                    raise Conflict(after.sentence, shown_gate(sitting.tx.connection, scope))
-                raise Refused(after.sentence)
-            if after != before:
-                _set_gate(sitting, before, after, actor)
-                sitting.settle(self.partition_of(scope))
-            return shown_gate(sitting.tx.connection, scope)
 
     def silence_add(
         self,
@@ -132,11 +113,6 @@ class Steering(DeskBase):
             work.want("retire", model, body={"until": sitting.at})
             sitting.settle(self.partition_of(model))
             return known_model(sitting.tx.connection, model)
-
-
-def _set_gate(sitting: Sitting, before: Gate, after: Gate, actor: str) -> None:
-    sitting.work.put_gate(after, before, actor)
-    sitting.work.release_gate(after)
 
 
 def _refuse(sentence: str | None) -> None:

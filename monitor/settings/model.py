@@ -185,6 +185,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: File | None = None
     tls_key: File | None = None
     rules: tuple[File, ...] = ()  # folders of packs
+    gates_file: File | None = None  # what all gates are, for readers without a network
     single: bool = False  # one process for all
     engines: Annotated[int, Meta(ge=1, le=16)] = 1  # processes; partitions are dealt out to them in turn
     partitions: Annotated[int, Meta(ge=1, le=64)] = 1  # `load` makes them as many as engines where it is left at 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import String
 
 from monitor.core.audit.entry import timestamp
-from monitor.core.changes import Gate, Silence
+from monitor.core.changes import Asked, Gate, Silence
 from monitor.core.findings import Evidence
 from monitor.core.incidents.model import Incident, RuleState, StateKey
 from monitor.core.notices.model import Notice
@@ -147,11 +147,13 @@ def notice_from(row: Row) -> Notice:
 
 
 def gate_row(gate: Gate) -> dict[str, Any]:
-    return fit("gates", {name: getattr(gate, name) for name in _GATE})
+    asked = None if gate.asked is None else to_json(asdict(gate.asked))
+    return fit("gates", {**{name: getattr(gate, name) for name in _GATE}, "asked": asked})
 
 
 def gate_from(row: Row) -> Gate:
-    return Gate(**{name: row[name] for name in _GATE})
+    asked = None if row["asked"] is None else Asked(**from_json(row["asked"]))
+    return Gate(**{name: row[name] for name in _GATE if name != "asked"}, asked=asked)
 
 
 def silence_row(silence: Silence) -> dict[str, Any]:

@@ -224,13 +224,52 @@ notices = Table(
 gates = Table(
     "gates",
     metadata,
-    Column("scope", String(200), primary_key=True),
+    Column("scope", String(1000), primary_key=True),  # core.oversight.scopes
     Column("state", String(10), nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("since", Double, nullable=False),
     Column("by", String(100), nullable=False),
     Column("incident", String(36)),
+    Column("asked", Text),  # JSON: who asked that the halt end, where it takes two
+)
+
+gate_clients = Table(  # processes of services that follow a model's gate, and how far they have
+    "gate_clients",
+    metadata,
+    Column("model", String(200), primary_key=True),
+    Column("client", String(100), primary_key=True),  # its own name for itself: host, process, a random part
+    Column("user", String(100), nullable=False),  # whose token it has
+    Column("epoch", String(40), nullable=False),
+    Column("generation", BigInteger, nullable=False),  # that it applied last
+    Column("state", String(10), nullable=False),  # of the whole model, as it answers now
+    Column("drill", String(10), nullable=False),  # as it answers for the operation that is rehearsed
+    Column("applied_at", Double, nullable=False),  # when it said so
+    Column("seen_at", Double, nullable=False),
+)
+
+decisions = Table(  # answers about which a service asked a person
+    "decisions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("model", String(200), nullable=False),
+    Column("decision_id", String(200), nullable=False),
+    Column("mode", String(4), nullable=False),  # pre: the service waits; post: the answer is out
+    Column("version", String(200)),
+    Column("inputs", Text, nullable=False),  # JSON, secret columns hashed or left out
+    Column("proposed", Text, nullable=False),  # JSON: what the model answered
+    Column("fallback", Text, nullable=False),  # JSON: what holds if nobody decides in time
+    Column("state", String(10), nullable=False),  # waiting, approved, changed, rejected, expired
+    Column("answer", Text),  # JSON: what holds, once it is decided
+    Column("generation", BigInteger, nullable=False),  # of the gate by which it was asked
+    Column("asked_by", String(100), nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("deadline_at", Double, nullable=False),
+    Column("decided_by", String(100)),
+    Column("decided_at", Double),
+    Column("reason", Text),
+    UniqueConstraint("model", "decision_id", name="uq_decisions_model"),
+    Index("ix_decisions_waiting", "state", "deadline_at"),
 )
 
 silences = Table(

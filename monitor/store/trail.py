@@ -18,7 +18,9 @@ from monitor.store.upsert import insert_new, upsert
 
 _DEPLOY: Final = "model_version"
 _SEARCHED: Final = 50_000  # entries looked through for one question: some 20 ms
-AT_ONCE: Final = frozenset({"override", "gate_set", "erasure", "export", "restored", "verdict"})  # heads signed at once
+AT_ONCE: Final = frozenset(
+    {"override", "gate_set", "break_glass", "drill", "decided", "erasure", "export", "restored", "verdict"}
+)  # heads signed at once
 _MANY: Final = 1000  # entries after which a head is signed
 _LONG: Final = 60.0  # seconds after which one is
 _SLACK: Final = 60.0  # seconds by which an entry may be dated before the one that precedes it
@@ -77,6 +79,13 @@ def deploys(connection: Connection, model: str, limit: int = 20) -> list[dict[st
         }
         for entry in islice(told, limit)
     ]
+
+
+def drills(connection: Connection, model: str, limit: int = 5) -> list[dict[str, Any]]:
+    """What came of rehearsals of a model's stop button, the newest first, from the last 50,000 entries of the log."""
+    size, _ = head(connection)
+    entries = _about(connection, "model", model, ("drill",), max(0, size - _SEARCHED), size)
+    return [{**entry["body"], "at": entry["at"], "by": entry["actor"]} for entry in islice(entries, limit)]
 
 
 def audit_bytes(connection: Connection, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:

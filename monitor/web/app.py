@@ -11,27 +11,44 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 import monitor
-from monitor.web import acting, links, openapi, pages, problems, signin
+from monitor.web import acting, acting_gates, links, openapi, pages, problems, signin
 from monitor.web.api import (
     access,
     alertmanager,
     audit,
+    decisions,
+    gates,
     incidents,
     machines,
     models,
+    ofrep,
     oversight,
     pagerduty,
     prometheus,
     receivers,
     references,
+    rollouts,
 )
 from monitor.web.doors import RAW, Doors
 from monitor.web.front import Front
 
 STATIC = Path(__file__).parent / "static"
-FOR_PROGRAMS = (incidents, oversight, receivers, models, references, access, audit, machines, openapi)
-FOR_OTHER_TOOLS = (alertmanager, pagerduty, prometheus)  # whose interfaces others have defined
-FOR_PEOPLE = (pages, acting, signin, links)
+FOR_PROGRAMS = (
+    incidents,
+    oversight,
+    gates,
+    decisions,
+    receivers,
+    models,
+    references,
+    access,
+    audit,
+    machines,
+    rollouts,
+    openapi,
+)
+FOR_OTHER_TOOLS = (alertmanager, ofrep, pagerduty, prometheus)  # whose interfaces others have defined
+FOR_PEOPLE = (pages, acting, acting_gates, signin, links)
 
 
 class App(FastAPI):

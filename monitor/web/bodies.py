@@ -67,6 +67,8 @@ Person = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(prin
 Login = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")]
 Column = Annotated[str, Field(max_length=200), AfterValidator(_column)]
 Answer = Annotated[Any, AfterValidator(_plain)]
+Fields = Annotated[dict[str, Any], AfterValidator(_plain)]
+Segment = Annotated[str, Field(min_length=1, max_length=400), AfterValidator(printable)]
 Time = Annotated[
     str,
     Field(max_length=60, examples=["2026-11-24T08:00:00Z"], json_schema_extra={"format": "date-time"}),
@@ -122,6 +124,45 @@ class Override(_Body):
 class SetGate(_Body):
     state: Literal["auto", "review", "halt"]
     reason: Reason
+    version: Name | None = Field(default=None, description="of this version only")
+    segment: Segment | None = Field(default=None, description="of this segment only: column=value")
+    operation: Name | None = Field(default=None, description="of this operation only")
+    break_glass: bool = Field(
+        default=False, description="end a halt without the second person or the time it has to stand; calls people"
+    )
+
+
+class GateAck(_Body):
+    model: Name
+    client: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
+    epoch: Annotated[str, Field(max_length=40), AfterValidator(printable)]
+    generation: int = Field(ge=0, le=2**53)
+    state: Literal["auto", "review", "halt"]
+    drill: Literal["auto", "review", "halt"] = "auto"
+
+
+class GateDrill(_Body):
+    model: Name
+    timeout_seconds: float = Field(default=30.0, gt=0, le=60, description="how long to wait for everybody")
+
+
+class AskDecision(_Body):
+    """An answer about which a service asks a person."""
+
+    model: Name
+    decision_id: Name = Field(description="the id of the answer")
+    mode: Literal["pre", "post"] = Field(default="pre", description="pre: the service waits; post: the answer is out")
+    version: Name | None = None
+    inputs: Fields = Field(default_factory=dict)
+    proposed: Answer = Field(description="what the model answered, any JSON")
+    fallback: Answer = Field(default=None, description="what holds if nobody decides in time, any JSON")
+    deadline_seconds: float | None = Field(default=None, ge=1, le=3600, description="as the pack says, if left out")
+
+
+class Decide(_Body):
+    verdict: Literal["approve", "change", "reject"]
+    reason: Reason
+    answer: Answer = Field(default=None, description="what holds instead, any JSON; due with the verdict change")
 
 
 class Reasoned(_Body):

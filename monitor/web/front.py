@@ -13,10 +13,12 @@ from monitor.web.auth import Doorkeeper, Identity, require
 
 if TYPE_CHECKING:
     from monitor.core.rules.model import Book
+    from monitor.formats.secrets import Secrets
     from monitor.runtime.books import Shelf
     from monitor.runtime.desk import Desk
     from monitor.spool import Spool
     from monitor.store.database import Database
+    from monitor.web.gate_hub import GateHub
     from monitor.web.ingest import Intake
 
 
@@ -55,6 +57,8 @@ class Front:
     partitions: int
     public_url: str
     changed: Callable[[], None]  # the rule book was replaced
+    secrets: Callable[[], Secrets]  # what to do with secret columns, as the rule book in force says
+    hub: GateHub
     counts: Counts = field(default_factory=Uncounted)
     link_key: bytes = field(default=b"", repr=False)  # acknowledge links are signed with it
     hooks: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # receiver -> secret of its webhooks

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from monitor.core.rules.defaults import texts_of
-from monitor.core.rules.model import Rule
-from monitor.core.rules.wording import sentence
 from monitor.store import queries
 from monitor.web.api.incidents import page_of
 from monitor.web.api.machines import account
 from monitor.web.front import Here, Viewer
 from monitor.web.incident_page import Act, incident_page
+from monitor.web.model_page import decisions_page, model_page, told
 from monitor.web.params import After, Id, Model, OfModel, State
 from monitor.web.render import page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 LISTED: Final = 50  # incidents on a page
-OF_MODEL: Final = 20  # on a model's page
 MODELS: Final = 100  # on a page
 CURRENT: Final[list[State]] = ["open", "acknowledged", "recovered"]
 Named = Annotated[str, Query(max_length=200)]
@@ -92,34 +89,20 @@ def models(request: Request, here: Here, who: Viewer, named: Named = "", beyond:
 
 
 @router.get("/models/{model:path}")
-def model(request: Request, here: Here, who: Viewer, model: Model) -> Response:
+def model(
+    request: Request, here: Here, who: Viewer, model: Model, said: Literal["set", "asked"] | None = None
+) -> Response:
     """One model: what is known of it, what watches it, and what came of that."""
-    found, following = page_of(here, [], model, None, OF_MODEL, None)
-    with here.database.read() as connection:
-        known = queries.model(connection, model)
-        gate, deploys = queries.gate(connection, model), queries.deploys(connection, model)
-        references = queries.references(connection, model)
-    return page(
-        request,
-        "model.html",
-        who,
-        model=known,
-        gate=gate,
-        deploys=deploys,
-        references=references,
-        found=found,
-        following=following,
-        rules=[_told(rule) for _, rule in here.book.rules_for(model)],
-        now=here.now(),
-    )
+    return model_page(request, here, who, model, said=said)
+
+
+@router.get("/decisions")
+def decisions(request: Request, here: Here, who: Viewer, said: Literal["decided"] | None = None) -> Response:
+    """Answers that wait for a person, and what was decided of late."""
+    return decisions_page(request, here, who, said=said)
 
 
 @router.get("/rules")
 def rules(request: Request, here: Here, who: Viewer) -> Response:
-    packs = [{"pack": pack, "rules": [_told(rule) for rule in pack.rules]} for pack in here.book.packs]
+    packs = [{"pack": pack, "rules": [told(rule) for rule in pack.rules]} for pack in here.book.packs]
     return page(request, "rules.html", who, packs=packs)
-
-
-def _told(rule: Rule) -> dict[str, Any]:
-    """A rule with what it watches and what it says, in words."""
-    return {"rule": rule, "watches": sentence(rule), "texts": texts_of(rule)}

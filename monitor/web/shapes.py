@@ -109,20 +109,142 @@ class Overrides(_Shape):
     overrides: list[Override]
 
 
-class Gate(_Shape):
+GateState = Literal["auto", "review", "halt"]
+
+
+class Asked(_Shape):
+    """Who asked that a halt end, where it takes two."""
+
+    to: GateState
+    by: str
+    at: Time
+    reason: str
+
+
+class GateSet(_Shape):
+    """One gate that was set. `scope` is the model, or `model;version=3`."""
+
+    model: str
     scope: str
-    state: Literal["auto", "review", "halt"]
+    state: GateState
     epoch: str | None
     generation: int
     reason: str
     since: Time | None
     by: str
     incident: str | None
+    asked: Asked | None
     lease_seconds: int
 
 
+class GateTerms(_Shape):
+    """What the packs say: people and time it takes to end a halt, and what services do on their own."""
+
+    release: int
+    hold_seconds: float
+    on_stale: Literal["keep", "review", "auto"]
+    on_start: Literal["last", "review", "halt"]
+    review: Literal["pre", "post"]
+    deadline_seconds: float
+    sample: float
+
+
+class GatePart(_Shape):
+    """The gate of a version, segment or operation of the model."""
+
+    part: Literal["version", "segment", "operation"]
+    value: str
+    state: GateState
+    generation: int
+    reason: str
+
+
+class Gate(GateSet):
+    """What holds: the most restrictive of all that match. `generation` is the newest of any gate of the model."""
+
+    scopes: list[GatePart]
+    terms: GateTerms
+    safe_states: dict[str, str]
+
+
 class Gates(_Shape):
-    gates: list[Gate]
+    gates: list[GateSet]
+
+
+class GateNews(_Shape):
+    news: bool
+
+
+class GateClient(_Shape):
+    client: str
+    user: str
+    epoch: str
+    generation: int
+    state: GateState
+    drill: GateState
+    applied_at: Time
+    seen_at: Time
+    live: bool
+
+
+class GateClients(_Shape):
+    model: str
+    epoch: str | None
+    generation: int
+    clients: list[GateClient]
+
+
+class GateDrill(_Shape):
+    """`silent` are clients that were live and never said that they follow."""
+
+    model: str
+    generation: int
+    passed: bool
+    clients: int
+    acknowledged: int
+    p50_seconds: float | None
+    p95_seconds: float | None
+    max_seconds: float | None
+    silent: list[str]
+    waited_seconds: float
+    at: Time
+    by: str
+
+
+class GateDrills(_Shape):
+    drills: list[GateDrill]
+
+
+class RolloutGate(_Shape):
+    state: GateState
+    generation: int
+    reason: str
+
+
+class Decision(_Shape):
+    """`answer` is what holds, once it is decided; a decision whose deadline is over has its fallback."""
+
+    id: str
+    model: str
+    decision_id: str
+    mode: Literal["pre", "post"]
+    version: str | None
+    inputs: Any
+    proposed: Any
+    fallback: Any
+    state: Literal["waiting", "approved", "changed", "rejected", "expired"]
+    answer: Any
+    generation: int
+    asked_by: str
+    asked_at: Time
+    deadline_at: Time
+    decided_by: str | None
+    decided_at: Time | None
+    reason: str | None
+
+
+class Decisions(_Shape):
+    decisions: list[Decision]
 
 
 class Matcher(_Shape):

@@ -6,6 +6,9 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ class Daemon:
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.arrived = threading.Condition()
+        self.stream: SimpleQueue[bytes | None] | None = None  # frames of server-sent events; None ends the stream
         self.answer: Callable[[str, dict[str, str], bytes], Answer] = self.accept
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
@@ -57,6 +61,9 @@ class Daemon:
                 with daemon.arrived:
                     daemon.requests.append((self.path, headers, body))
                     daemon.arrived.notify_all()
+                if "event-stream" in headers.get("accept", "") and daemon.stream is not None:
+                    self._stream(daemon.stream)
+                    return
                 status, extra, answer = daemon.answer(self.path, headers, body)
                 if status == 0:  # the line goes dead
                     self.close_connection = True
@@ -67,6 +74,17 @@ class Daemon:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
+
+            def _stream(self, frames: SimpleQueue[bytes | None]) -> None:
+                self.close_connection = True
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                with suppress(OSError):
+                    while (frame := frames.get()) is not None:
+                        self.wfile.write(frame)
+                        self.wfile.flush()
 
             do_POST = do_GET = _serve  # noqa: N815
 
@@ -81,3 +99,11 @@ def daemon() -> Iterator[Daemon]:
     one = Daemon()
     yield one
     one.close()
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where gates keep what they knew last: not in the home of whoever runs the tests."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv("OVERLOOP_STATE", str(folder))
+    return folder

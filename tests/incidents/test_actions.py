@@ -10,8 +10,9 @@ from monitor.core.changes import Changes, Gate
 from monitor.core.incidents import actions
 from monitor.core.incidents.casework import Casework
 from monitor.core.incidents.model import Incident, RuleState
-from monitor.core.oversight.gate import GateRefusal, set_by_person, tightened, untouched
+from monitor.core.oversight.gate import GateRefusal, Wish, set_by_person, tightened, untouched
 from monitor.core.oversight.overrides import Override, problem
+from monitor.core.oversight.terms import GateTerms
 from monitor.core.view import View
 
 NOW = T0 + HOUR
@@ -172,11 +173,11 @@ def test_rules_tighten_and_never_loosen() -> None:
 
 def test_a_person_may_set_any_state_but_gives_a_reason_and_has_seen_the_newest() -> None:
     gate = Gate("m", "halt", 7, "because", T0, "rule:a/B")
-    looser = set_by_person(gate, "auto", "fixed", "kim", NOW, if_match=7)
+    looser = set_by_person(gate, Wish("auto", "fixed", "kim", 7), NOW, GateTerms())
     assert looser == Gate("m", "auto", 8, "fixed", NOW, "kim")
-    assert set_by_person(gate, "halt", "still", "kim", NOW) == gate
+    assert set_by_person(gate, Wish("halt", "still", "kim"), NOW, GateTerms()) == gate
     for state, reason, seen, stale in (("auto", "x", 6, True), ("auto", " ", 7, False), ("open", "x", 7, False)):
-        refused = set_by_person(gate, state, reason, "kim", NOW, seen)
+        refused = set_by_person(gate, Wish(state, reason, "kim", seen), NOW, GateTerms())
         assert isinstance(refused, GateRefusal) and refused.stale is stale and refused.sentence.endswith(".")
 
 

@@ -19,7 +19,8 @@ from monitor.core.incidents.model import Incident
 from monitor.core.incidents.silences import silencing
 from monitor.core.notices.heard import hearings, told
 from monitor.core.notices.keys import PAGES
-from monitor.core.oversight.gate import GateRefusal, set_by_person, strictness
+from monitor.core.oversight.gate import GateRefusal, Wish, set_by_person, strictness
+from monitor.core.oversight.terms import GateTerms
 from monitor.core.view import View
 
 LEVEL = a_rule("Level", gate="review", for_=60.0)
@@ -125,7 +126,7 @@ class World(RuleBasedStateMachine):
     def a_person_sets_the_gate(self, state: str, actor: str) -> None:
         work = Casework(self.view, POLICY, self.book, self.at)
         before = work.gate(MODEL)
-        after = set_by_person(before, state, "because", actor, self.at)
+        after = set_by_person(before, Wish(state, "because", actor), self.at, GateTerms())
         assert not isinstance(after, GateRefusal)
         if after != before:
             work.put_gate(after, before, actor)

@@ -180,7 +180,8 @@ DURATION = 'a duration such as "90s", "10m", "2h" or "7d"'
 MISTAKES = {
     "partitons = 2": "line 1: partitons is not a setting. Did you mean partitions?",
     "colour = 1": "line 1: colour is not a setting. There are: home, listen, public_url, tls_cert, tls_key, rules, "
-    "single, engines, partitions, batch_window, spool, models, receivers, routes, time_intervals, inhibit_rules, "
+    "gates_file, single, engines, partitions, batch_window, spool, models, receivers, routes, time_intervals, "
+    "inhibit_rules, "
     "maintenance, policies, "
     "schedules, notices, heartbeat, digest, log.",
     "engines = 0": "line 1: engines must be a whole number from 1 to 16; it is 0.",

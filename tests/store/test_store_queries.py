@@ -181,6 +181,7 @@ def test_gates_carry_the_epoch_of_this_ledger(database: Database, make: Any) -> 
         tx.apply(Changes(gates={"fraud-eu": make.gate(incident="i-1")}))
     with database.read() as connection:
         assert queries.gate(connection, "fraud-eu") == {
+            "model": "fraud-eu",
             "scope": "fraud-eu",
             "state": "review",
             "epoch": epoch,
@@ -189,8 +190,10 @@ def test_gates_carry_the_epoch_of_this_ledger(database: Database, make: Any) -> 
             "since": "1970-01-01T00:01:40Z",
             "by": "machine",
             "incident": "i-1",
+            "asked": None,
+            "scopes": [],
         }
-        assert queries.gates(connection) == [queries.gate(connection, "fraud-eu")]
+        assert [{**one, "scopes": []} for one in queries.gates(connection)] == [queries.gate(connection, "fraud-eu")]
         assert queries.load_gate(connection, "fraud-eu") == make.gate(incident="i-1")
         assert queries.gate(connection, "other")["generation"] == 0
     with database.write(2.0) as tx:

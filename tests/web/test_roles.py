@@ -25,6 +25,7 @@ SILENCE = {
     "endsAt": "2026-11-24T09:00:00Z",
     "comment": "x",
 }
+ACK = {"model": "shop-eu", "client": "h/1/a", "epoch": "e", "generation": 0, "state": "auto"}
 # method, path, who may, and what they send; ID stands for an incident that does not latch
 ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("GET", "/v1/incidents", EVERYBODY, None),
@@ -41,6 +42,19 @@ ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("GET", "/v1/gates", EVERYBODY, None),
     ("GET", "/v1/gates/{model}", EVERYBODY | MACHINES, None),
     ("PUT", "/v1/gates/{model}", SUPERVISORS, {"state": "review", **REASON}),
+    ("POST", "/v1/gate-acks", EVERYBODY | MACHINES, ACK),
+    ("GET", "/v1/gate-clients", EVERYBODY, None),
+    ("GET", "/v1/gate-drills", EVERYBODY, None),
+    ("POST", "/v1/gate-drills", SUPERVISORS, {"model": "shop-eu"}),
+    ("GET", "/v1/decisions", EVERYBODY, None),
+    ("POST", "/v1/decisions", EVERYBODY | MACHINES, {"model": "shop-eu", "decision_id": "1", "proposed": 1}),
+    ("GET", "/v1/decisions/{id_}", EVERYBODY | MACHINES, None),
+    ("POST", "/v1/decisions/{id_}/decide", SUPERVISORS, {"verdict": "approve", **REASON}),
+    ("POST", "/v1/integrations/flagger/{model}/confirm", EVERYBODY | MACHINES, None),
+    ("POST", "/v1/integrations/flagger/{model}/rollback", EVERYBODY | MACHINES, None),
+    ("GET", "/v1/integrations/argo/{model}", EVERYBODY | MACHINES, None),
+    ("POST", "/ofrep/v1/evaluate/flags", EVERYBODY | MACHINES, None),
+    ("POST", "/ofrep/v1/evaluate/flags/{key}", EVERYBODY | MACHINES, None),
     ("GET", "/v1/silences", EVERYBODY, None),
     ("POST", "/v1/silences", OPERATORS, {"matchers": [MATCHER], "for_seconds": 60, **REASON}),
     ("DELETE", "/v1/silences/{id_}", OPERATORS, None),
@@ -89,6 +103,9 @@ ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("POST", "/incidents/{id_}/{act}", OPERATORS, None),
     ("GET", "/models", EVERYBODY, None),
     ("GET", "/models/{model}", EVERYBODY, None),
+    ("POST", "/models/{model}/gate", SUPERVISORS, None),
+    ("GET", "/decisions", EVERYBODY, None),
+    ("POST", "/decisions/{id_}", SUPERVISORS, None),
     ("GET", "/rules", EVERYBODY, None),
     ("POST", "/logout", EVERYBODY, None),
 ]
@@ -101,6 +118,9 @@ GUARDED = [route for route in ROUTES if (route[0], route[1]) not in OPEN]
 def filled(path: str, incident: str) -> str:
     """An address that leads somewhere, but for tokens, silences and users."""
     holder = incident if "incidents" in path else "nothing"
+    if path in ("/v1/gate-clients", "/v1/gate-drills"):
+        path += "?model=shop-eu"
+    path = path.replace("{key}", "overloop.gate.shop-eu")
     return (
         path.replace("{id_}", holder).replace("{model}", "shop-eu").replace("{name}", "nobody").replace("{act}", "note")
     )

@@ -68,7 +68,11 @@ _TELLING = {
 _STEERING = {
     "gate_set": "a service may do more or less than before",
     "gate_ack": "a service said that it follows a gate",
+    "gate_release_asked": "a person asked that a halt end, and it takes another one",
+    "break_glass": "a person ended a halt without what the pack asks for",
     "drill": "the way from gate to service was tried out",
+    "decision_asked": "a service asked a person about an answer",
+    "decided": "a person decided about an answer, or nobody did in time",
     "override": "a person set an answer aside",
     "contest": "a person concerned objected to an answer",
     "seeded_issued": "a known case was given to a person",

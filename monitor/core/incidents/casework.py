@@ -18,6 +18,7 @@ from monitor.core.notices.plan import NOTHING, owed
 from monitor.core.notices.routes import escalating
 from monitor.core.notices.untold import why_untold
 from monitor.core.oversight.gate import strictness, tightened, untouched
+from monitor.core.oversight.scopes import Scope, generation, of_model, read_scope
 from monitor.core.rules.model import Book, Pack, Rule
 from monitor.core.selfrules import own_rule
 from monitor.core.view import View
@@ -90,6 +91,10 @@ class Casework:
     def gate(self, scope: str) -> Gate:
         return self.changes.gates.get(scope) or self.view.gates.get(scope) or untouched(scope)
 
+    def gates(self, model: str) -> list[Gate]:
+        """All gates of a model that were ever set."""
+        return of_model({**self.view.gates, **self.changes.gates}.values(), model)
+
     # -- changing -----------------------------------------------------------------------------------------------
 
     def put_state(self, key: StateKey, state: RuleState | None) -> None:
@@ -156,9 +161,10 @@ class Casework:
         """The incident after its rule's gate has been asked for; the gate is held whoever made it that strict."""
         if rule.gate is None or incident.stage == "shadow" or incident.historical:
             return incident
-        gate = self.gate(incident.model)
+        gate = self.gate(gated_scope(incident, rule).text)
         reason = f"{incident.key} opened an incident: {incident.summary}"
-        stricter = tightened(gate, rule.gate, f"rule:{rule.key}", reason, incident.id, self.at)
+        newest = generation(self.gates(incident.model), incident.model)
+        stricter = tightened(gate, rule.gate, f"rule:{rule.key}", reason, incident.id, self.at, newest)
         if stricter is not None:
             self.put_gate(stricter, gate, "machine")
         return replace(incident, gate=rule.gate, gate_held=True)
@@ -169,7 +175,8 @@ class Casework:
             "gate_set",
             actor,
             {
-                "scope": gate.scope,
+                "model": read_scope(gate.scope).model,
+                "scope": read_scope(gate.scope).shown,
                 "from": before.state,
                 "to": gate.state,
                 "generation": gate.generation,
@@ -183,7 +190,7 @@ class Casework:
         """Incidents that asked for more than the gate now is hold it no longer."""
         for incident in sorted(self.view.incidents.values(), key=_standing):
             now = self.incident(incident.id) or incident
-            asked = now.gate_held and now.model == gate.scope and now.gate is not None
+            asked = now.gate_held and now.gate is not None and self._scope_of(now) == gate.scope
             if asked and strictness(now.gate or "auto") > strictness(gate.state):
                 self.put(replace(now, gate_held=False))
 
@@ -253,6 +260,11 @@ class Casework:
         now = {**self.view.incidents, **self.changes.incidents}
         return standing(now.values(), self.book, self.policy)
 
+    def _scope_of(self, incident: Incident) -> str:
+        """The gate that an incident holds, as its rule says it now."""
+        found = self.rule(incident.key, incident.model)
+        return (Scope(incident.model) if found is None else gated_scope(incident, found[1])).text
+
     def _recorded(self, id_: str) -> Mapping[str, OnRecord]:
         return self.view.recorded.get(id_, NOTHING)
 
@@ -263,6 +275,15 @@ class Casework:
 
 def _standing(incident: Incident) -> tuple[bool, float, str]:
     return incident.state != "closed", incident.opened_at, incident.id
+
+
+def gated_scope(incident: Incident, rule: Rule) -> Scope:
+    """Which gate a rule's incident tightens: that of the model where it names no version or segment."""
+    if rule.gate_on == "version" and incident.version:
+        return Scope(incident.model, "version", incident.version)
+    if rule.gate_on == "segment" and incident.segment:
+        return Scope(incident.model, "segment", incident.segment)
+    return Scope(incident.model)
 
 
 def named(incident: Incident) -> dict[str, Any]:

@@ -10,6 +10,10 @@ from typing import Literal
 Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 Gate = Literal["review", "halt"]
+GateOn = Literal["model", "version", "segment"]
+OnStale = Literal["keep", "review", "auto"]
+OnStart = Literal["last", "review", "halt"]
+ReviewMode = Literal["pre", "post"]
 Stage = Literal["shadow", "live"]
 NoData = Literal["keep", "alert"]
 OnVersion = Literal["keep", "compare", "refit"]
@@ -111,6 +115,7 @@ class Rule:
     reference: float | None = None  # seconds of a rolling reference; None = frozen
     on_version: OnVersion = "compare"
     per_segment: bool = False
+    gate_on: GateOn = "model"  # what of the model `gate` is about
 
     @property
     def key(self) -> str:
@@ -132,6 +137,19 @@ class ColumnSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class PackTerms:
+    """What `halt:` and `gate:` of a pack say of its models' gates; None where nothing. Times in seconds."""
+
+    release: int | None = None  # people it takes to end a halt
+    hold: float | None = None  # a halt stands at least so long
+    on_stale: OnStale | None = None  # what a service does whose lease has run out
+    on_start: OnStart | None = None  # what a service begins with until it hears of the gate
+    review: ReviewMode | None = None  # in review people decide before an answer goes out, or look at some afterwards
+    deadline: float | None = None  # pre: how long a service waits for a person
+    sample: float | None = None  # post: the share of answers that people look at
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """A folder of rules for one use."""
 
@@ -143,6 +161,7 @@ class Pack:
     params: Mapping[str, Scalar] = field(default_factory=dict)
     columns: Mapping[str, ColumnSetting] = field(default_factory=dict)
     file: str = ""
+    terms: PackTerms = PackTerms()
 
     def watches(self, model: str) -> bool:
         return any(fnmatchcase(model, pattern) for pattern in self.models)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from monitor.core.columns import KINDS
 from monitor.core.rules.diagnose import Diagnostic, Report
+from monitor.core.rules.gating import read_gating
 from monitor.core.rules.model import ColumnSetting, Pack, Rule, Scalar
 from monitor.core.rules.nodes import Document, ListNode, MapNode, Node, TextNode
 from monitor.core.rules.parse_rule import read_rule
@@ -15,7 +16,7 @@ from monitor.core.rules.schema import Reader, read_scalar
 from monitor.core.rules.terms import read_models
 from monitor.core.selfrules import SELF
 
-KEYS = ("pack", "models", "owner", "halt", "params", "columns", "rules")
+KEYS = ("pack", "models", "owner", "halt", "gate", "params", "columns", "rules")
 MAX_RULES = 500
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -52,12 +53,12 @@ class _Parser:
         name = self._name(fields["pack"]) if "pack" in fields else None
         models = read_models(self.reader, fields["models"], "`models`", patterns=True) if "models" in fields else ()
         owner = self.reader.text(fields["owner"], "`owner`") if "owner" in fields else None
-        fallback = self._fallback(fields["halt"]) if "halt" in fields else None
+        fallback, terms = read_gating(self.reader, fields.get("halt"), fields.get("gate"))
         columns = self._columns(fields["columns"]) if "columns" in fields else {}
         rules = self._rules(fields["rules"], name or "", fallback, "halt" in fields) if "rules" in fields else ()
         if self.report.failed or name is None:
             return None
-        return Pack(name, models, rules, owner, fallback, params, columns, self.document.file)
+        return Pack(name, models, rules, owner, fallback, params, columns, self.document.file, terms)
 
     def _name(self, node: Node) -> str | None:
         name = self.reader.text(node, "`pack`")
@@ -87,11 +88,6 @@ class _Parser:
             else:
                 params[key.text] = read_scalar(value)
         return params
-
-    def _fallback(self, node: Node) -> str | None:
-        example = 'halt: {fallback: "rule baseline and step-up authentication"}'
-        fields = self.reader.fields(node, "`halt`", ("fallback",), ("fallback",), example)
-        return self.reader.text(fields["fallback"], "`fallback`", 500) if fields and "fallback" in fields else None
 
     # -- columns ------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from typing import Literal
 
 from monitor.core.rules.forms import EXAMPLES, FORMS, read_form
-from monitor.core.rules.model import SEVERITIES, Absent, Detect, Form, Gate, NoData, OnVersion, Resolve, Rule, Stage
+from monitor.core.rules.model import (
+    SEVERITIES,
+    Absent,
+    Detect,
+    Form,
+    Gate,
+    GateOn,
+    NoData,
+    OnVersion,
+    Resolve,
+    Rule,
+    Stage,
+)
 from monitor.core.rules.nodes import MapNode, Node
 from monitor.core.rules.options import Options
 from monitor.core.rules.schema import Reader
@@ -21,12 +33,14 @@ COMMON = (
     "stage",
     "no_data",
     "gate",
+    "gate_on",
     "resolve",
     "reference",
     "on_version",
     "incident",
 )
 _GATES: tuple[Gate, ...] = ("review", "halt")
+_GATE_ON: tuple[GateOn, ...] = ("model", "version", "segment")
 _STAGES: tuple[Stage, ...] = ("shadow", "live")
 _NO_DATA: tuple[NoData, ...] = ("keep", "alert")
 _RESOLVES: tuple[Resolve, ...] = ("auto", "person")
@@ -65,8 +79,21 @@ def read_rule(node: Node, pack: str, reader: Reader) -> Rule | None:
         options.reference(form),
         options.choice("on_version", _VERSIONS, "compare"),
         options.choice("incident", _INCIDENTS, None) is not None,
+        options.choice("gate_on", _GATE_ON, "model"),
     )
+    _check_gate_on(rule, fields, reader)
     return None if name is None or form is None or severity is None else rule
+
+
+def _check_gate_on(rule: Rule, fields: Mapping[str, Node], reader: Reader) -> None:
+    """`gate_on` goes with `gate`, and a segment can be gated only where incidents are split by it."""
+    if "gate_on" not in fields:
+        return
+    if rule.gate is None:
+        reader.report.error(fields["gate_on"], "`gate_on` is of no use without `gate`.", "Add `gate`, or delete it.")
+    elif rule.gate_on == "segment" and not rule.per_segment:
+        message = "A rule gates segments only where each has an incident of its own."
+        reader.report.error(fields["gate_on"], message, "Add `incident: per_segment`.")
 
 
 def _name(node: Node, reader: Reader) -> str | None:

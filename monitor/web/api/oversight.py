@@ -1,23 +1,22 @@
-"""Overrides, gates and silences: how people have the last word."""
+"""Overrides and silences: how people have the last word."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter
 
 from monitor.core.changes import Silence
 from monitor.core.incidents.silences import status
 from monitor.core.times import parse_time, rfc3339
-from monitor.runtime.desk_errors import Conflict, Refused
+from monitor.runtime.desk_errors import Refused
 from monitor.store import queries
 from monitor.web import bodies
-from monitor.web.front import Anybody, Here, Operator, Supervisor, Viewer
-from monitor.web.params import Id, Limit, Model, OfModel
+from monitor.web.front import Here, Operator, Supervisor, Viewer
+from monitor.web.params import Id, Limit, OfModel
 from monitor.web.problems import Problem
 
 router = APIRouter(prefix="/v1", tags=["oversight"])
-LEASE = 10  # seconds a service may act on a gate without asking again
 
 
 @router.post("/overrides", status_code=201)
@@ -36,51 +35,6 @@ def overrides(here: Here, _: Viewer, model: OfModel = None, limit: Limit = 100) 
     """Overrides, the newest first."""
     with here.database.read() as connection:
         return {"overrides": queries.overrides(connection, model=model, limit=limit)}
-
-
-@router.get("/gates")
-def gates(here: Here, _: Viewer) -> dict[str, Any]:
-    """Every gate that was ever set."""
-    with here.database.read() as connection:
-        return {"gates": [{**gate, "lease_seconds": LEASE} for gate in queries.gates(connection)]}
-
-
-@router.get("/gates/{model:path}")
-def gate(here: Here, _: Anybody, model: Model, response: Response) -> dict[str, Any]:
-    """What the services of this model may do: auto, review or halt."""
-    with here.database.read() as connection:
-        return _gate(queries.gate(connection, model), response)
-
-
-@router.put("/gates/{model:path}")
-def set_gate(
-    here: Here,
-    who: Supervisor,
-    model: Model,
-    body: bodies.SetGate,
-    response: Response,
-    if_match: Annotated[str | None, Header(description="the generation this change is based on")] = None,
-) -> dict[str, Any]:
-    """Set a gate. With If-Match, refused with 412 when somebody was faster."""
-    seen = _generation(if_match)
-    try:
-        return _gate(here.desk.gate_set(model, body.state, body.reason, who.user, who.role, seen), response)
-    except Conflict as moved:
-        raise Problem(412, str(moved), **moved.current, current=moved.current) from moved
-
-
-def _gate(gate: dict[str, Any], response: Response) -> dict[str, Any]:
-    response.headers["ETag"] = f'"{gate["generation"]}"'
-    return {**gate, "lease_seconds": LEASE}
-
-
-def _generation(if_match: str | None) -> int | None:
-    if if_match is None or if_match.strip() == "*":
-        return None
-    text = if_match.strip().removeprefix("W/").strip('"')
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise Problem(422, f"If-Match must be the gate's generation, a whole number, not {if_match[:50]!r}.")
-    return int(text)
 
 
 @router.get("/silences")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from monitor.core.oversight.report import people, watching
+from monitor.core.oversight.report import people, stopping, watching
 from monitor.core.oversight.report.facts import PRESENT, Facts, Section, Status, written
 
 FORMAT: Final = 1
@@ -27,7 +27,7 @@ def make_report(facts: Facts, crosswalks: Sequence[Mapping[str, Any]]) -> dict[s
         people.actions(facts),
         people.not_recorded("supervisor", "Supervisors", "Known cases were not given to supervisors."),
         people.not_recorded("missed", "What was missed", "No sample of answers without an alert was looked at."),
-        people.stopping(facts),
+        stopping.stopping(facts),
         people.fairness(facts),
         people.not_recorded("serious", "Serious incidents", "Clocks of reports to authorities are not kept here."),
     ]

@@ -21,7 +21,6 @@ from monitor.core.oversight.report.facts import (
 )
 
 CALLS: Final = ("critical", "high")  # severities that page
-_GATED: Final = ("auto", "review", "halt")
 
 
 def alerts(facts: Facts) -> Section:
@@ -136,48 +135,8 @@ def actions(facts: Facts) -> Section:
     )
 
 
-def stopping(facts: Facts) -> Section:
-    """9: gates that were tightened and loosened, and by whom."""
-    changes = [entry for entry in facts.of("gate_set") if entry["body"].get("to") != entry["body"].get("from")]
-    rows = [
-        {
-            "at": entry["at"],
-            "by": entry["actor"],
-            "from": entry["body"].get("from"),
-            "to": entry["body"].get("to"),
-            "reason": entry["body"].get("reason"),
-        }
-        for entry in changes
-    ]
-    halts = sum(row["to"] == "halt" for row in rows)
-    loosened = [row for row in rows if _strict(row["to"]) < _strict(row["from"])]
-    machine = sum(row["by"] == "machine" for row in loosened)
-    acks, drills = (sum(1 for _ in facts.of(kind)) for kind in ("gate_ack", "drill"))
-    says = [
-        f"The gate was changed {counted(len(rows), 'time')}, {halts} of them to halt.",
-        f"It was loosened {counted(len(loosened), 'time')}, {machine} of them by the machine (must be 0).",
-        f"Services said {counted(acks, 'time')} that they follow it. Drills in the period: {drills}.",
-    ]
-    status: Status = (
-        PRESENT if drills or (halts and acks) else "partial" if rows or any(facts.fallbacks.values()) else "absent"
-    )
-    return Section(
-        "stopping",
-        "Stop control",
-        status,
-        says,
-        [Figure("changes", len(rows)), Figure("halts", halts), Figure("drills", drills)],
-        rows,
-        ["How fast a halt reached every service, where none said so."],
-    )
-
-
 def _counts(counts: Counter[str]) -> list[str]:
     return [f"{count} {name}" for name, count in sorted(counts.items())]
-
-
-def _strict(state: object) -> int:
-    return _GATED.index(str(state)) if state in _GATED else 0
 
 
 def fairness(facts: Facts) -> Section:

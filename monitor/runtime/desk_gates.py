@@ -1,0 +1,76 @@
+"""What people do to gates, and what services say of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.core.changes import Gate
+from monitor.core.incidents.break_glass import glass_broken
+from monitor.core.oversight.gate import GateRefusal, Wish, set_by_person
+from monitor.core.oversight.scopes import Scope, generation, is_drill
+from monitor.core.oversight.terms import GateTerms, terms_for
+from monitor.runtime.desk_base import DeskBase, Sitting
+from monitor.runtime.desk_errors import Conflict, Refused
+from monitor.runtime.desk_roles import require
+from monitor.store.gate_clients import Applied, applied
+from monitor.store.queries import gate as shown_gate
+
+
+class Gates(DeskBase):
+    """All raise NotFound, Forbidden, Refused, Conflict, or LedgerUnavailable; then nothing was changed."""
+
+    def gate_set(
+        self,
+        scope: Scope | str,
+        state: str,
+        reason: str,
+        actor: str,
+        role: str,
+        if_match: int | None = None,
+        break_glass: bool = False,
+    ) -> dict[str, Any]:
+        """Say what the services of a model (by its name, or a part of it) may do, looser or tighter.
+
+        `if_match` is the generation that was seen. Answers the gate; where a halt takes two people to end, the first
+        one's answer is the gate as it was, with `asked` set. `break_glass` does without, and calls people.
+        """
+        require("set a gate", actor, role)
+        scope = scope if isinstance(scope, Scope) else Scope(scope)
+        wish = Wish(state, reason, actor, if_match, break_glass)
+        with self._sitting() as sitting:
+            before, newest = sitting.work.gate(scope.text), generation(sitting.work.gates(scope.model), scope.model)
+            after = set_by_person(before, wish, sitting.at, self._terms(scope), newest)
+            if isinstance(after, GateRefusal):
+                if after.stale:
+                    raise Conflict(after.sentence, _shown(sitting, scope))
+                raise Refused(after.sentence)
+            if after != before:
+                _keep(sitting, scope, before, after, wish)
+                sitting.settle(self.partition_of(scope.model))
+            return _shown(sitting, scope)
+
+    def _terms(self, scope: Scope) -> GateTerms:
+        """What is rehearsed stops nobody, so it ends when the rehearsal does."""
+        return GateTerms() if is_drill(scope) else terms_for(self.book(), scope.model)
+
+    def gate_applied(self, said: Applied) -> bool:
+        """A service says which generation it follows. Answers whether that is news."""
+        with self.database.write(self.clock.now()) as tx:
+            return applied(tx, said)
+
+
+def _keep(sitting: Sitting, scope: Scope, before: Gate, after: Gate, wish: Wish) -> None:
+    work = sitting.work
+    if after.asked is not None:
+        work.changes.gates[after.scope] = after
+        asked = {"model": scope.model, "scope": scope.shown, "to": after.asked.to, "reason": after.asked.reason}
+        work.record("gate_release_asked", wish.actor, {**asked, "generation": after.generation})
+        return
+    work.put_gate(after, before, wish.actor)
+    if wish.break_glass and before.state == "halt":
+        glass_broken(work, scope, after, wish.actor)
+    work.release_gate(after)
+
+
+def _shown(sitting: Sitting, scope: Scope) -> dict[str, Any]:
+    return shown_gate(sitting.tx.connection, scope.model, {scope.part: scope.value} if scope.part else {})
