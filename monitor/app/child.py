@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -39,12 +38,13 @@ class Line:
 def main(role: str, instructions: dict[str, Any]) -> int:
     """What it does all its life: returns its exit code."""
     from monitor.app.lineage import die_with_parent
+    from monitor.app.signals import dump_on_signal, stop_on_signals
 
     os.environ.pop("NOTIFY_SOCKET", None)  # only the parent speaks to systemd
     go, stop = threading.Event(), threading.Event()
     die_with_parent(instructions["parent"], instructions["line"], told=go.set)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    dump_on_signal()
+    stop_on_signals(stop)
     return _run(role, instructions, Line(instructions["tell"]), go, stop)
 
 

@@ -19,6 +19,7 @@ import structlog
 from monitor.app.child import main as live
 from monitor.app.errors import StartError
 from monitor.app.forked import Forked, fork, preload
+from monitor.app.signals import DUMP
 from monitor.notify_socket import Notifier
 
 log = structlog.get_logger("parent")
@@ -26,6 +27,7 @@ log = structlog.get_logger("parent")
 FRONT, FIRST = "front", "engine"
 HUNG = 60.0  # seconds without a beat after which a child is replaced
 GRACE = 20.0  # seconds a child has to stop by itself
+DUMPED = 0.5  # seconds that a child has to write down what it is doing before it is killed
 LOOK = 5.0  # seconds between looks at the children when none of them says anything
 EXTEND = 60.0  # seconds more that systemd is asked for while a child says that it works on its start
 OFTEN = 10.0  # seconds within which a child may end twice and be started again at once
@@ -215,6 +217,8 @@ class Parent:
             except subprocess.TimeoutExpired:
                 sentence = f"The {child.role} did not stop within {self.grace:.0f} s and was killed."
                 log.error(sentence, action="child_killed", role=child.role)
+                child.process.send_signal(DUMP)
+                time.sleep(DUMPED)  # to write down what it was doing
                 child.process.kill()
                 child.process.wait()
                 code = 1

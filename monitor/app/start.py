@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import threading
 import time
@@ -89,13 +88,13 @@ def single(home: Home, settings: Settings, listener: socket.socket) -> int:
     """Everything in one process: for tests, small machines and embedding."""
     from monitor.app.engine import Engine
     from monitor.app.front import FrontProcess, serve
+    from monitor.app.signals import stop_on_signals
     from monitor.clock import ClockError
     from monitor.spool import SpoolError
     from monitor.store.errors import LedgerUnavailable
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     try:
         front, engine = FrontProcess(home, settings, listener), Engine(home, settings)
     except (SpoolError, ClockError, LedgerUnavailable) as problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from datetime import datetime
@@ -25,6 +24,7 @@ BEATS = 3.0  # looks, or minutes if that is more, without an event that went rou
 
 def watch(url: str, every: float, tell: list[str]) -> int:
     """Look until told to stop. Ends with 2 for a token or an address that cannot be used."""
+    from monitor.app.signals import stop_on_signals
     from monitor.core.vigil import Vigil
     from monitor.delivery.address import Address
     from monitor.delivery.apprise_pool import HelperPool
@@ -34,8 +34,7 @@ def watch(url: str, every: float, tell: list[str]) -> int:
     if not token:
         fail("Set OVERLOOP_TOKEN to a token of that daemon: `overloop token create watch --role ingest`.", Exit.USAGE)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     pool = HelperPool(size=1)
     try:
         senders = make_senders({f"--tell {n}": Address(url=one) for n, one in enumerate(tell, 1)}, pool)

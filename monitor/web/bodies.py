@@ -136,7 +136,7 @@ class GateAck(_Body):
     model: Name
     client: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
     epoch: Annotated[str, Field(max_length=40), AfterValidator(printable)]
-    generation: int = Field(ge=0, le=2**53)
+    generation: int = Field(strict=True, ge=0, le=2**53)
     state: Literal["auto", "review", "halt"]
     drill: Literal["auto", "review", "halt"] = "auto"
 

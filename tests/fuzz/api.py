@@ -23,7 +23,8 @@ SECONDS = 5.0  # that an answer may take
 EVENTS = [{"id": f"e{n}", "model": "m", "version": "1", "output": {"confidence": 0.1}} for n in range(8)]
 # What OpenAPI cannot say: that an end comes after a beginning, that a body is in the coding its header names. And of what
 # is wrong in a body of events each line is told, beside those that are taken: the answer is 202 all the same. Allow names
-# what may be done at an address by any of its routes, /v1/references/{id} for /v1/references/fit, too.
+# what may be done at an address by any of its routes, /v1/references/{id} for /v1/references/fit, too. What waits for
+# people or for services is not asked to wait; a drill has tests of its own.
 CONFIG = """
 [checks]
 positive_data_acceptance.enabled = false
@@ -32,6 +33,12 @@ allow_header_conformance.enabled = false
 include-path-regex = "^/v1/(events|truth)$"
 [operations.checks]
 negative_data_rejection.enabled = false
+[[operations]]
+include-name = "GET /v1/decisions/{id_}"
+parameters = { "query.wait" = 0.1 }
+[[operations]]
+include-name = "POST /v1/gate-drills"
+enabled = false
 """
 
 
