@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.core.oversight.report.facts import quantile
 from monitor.core.oversight.scopes import DRILL, Scope
-from monitor.core.times import parse_time
 from monitor.runtime.desk_errors import Refused
 from monitor.runtime.desk_roles import require
 from monitor.store import queries
@@ -50,8 +49,9 @@ class Drill:
         with self.desk.database.read() as connection:
             known = queries.gate_clients(connection, self.model, self.desk.clock.now())
         live = [one["client"] for one in known if one["live"]]
+        since = self.desk.clock.now()  # not that of the gate in force: the model may have been halted before
         halted = self._set("halt", "A rehearsal of the stop button began.")
-        since, until = parse_time(halted["since"]), self.desk.clock.now() + self.seconds
+        until = self.desk.clock.now() + self.seconds
         followed = self._followed(halted)
         for _ in range(math.ceil(self.seconds / LOOK)):
             if followed.keys() >= set(live) or self.desk.clock.now() >= until:

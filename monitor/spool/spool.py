@@ -156,6 +156,6 @@ def _refuse_fewer_partitions(folder: Path, partitions: int) -> None:
     beyond = [p for p in range(partitions, partitions + 64) if segments(folder / str(p))]
     if beyond:
         raise SpoolError(
-            f"{folder} has records in partition {beyond[-1]}, but only {partitions} partitions were asked for: "
-            f"start with at least {beyond[-1] + 1}."
+            f"{folder} has records in partition {beyond[-1]}, but the settings ask for {partitions} only: "
+            f"start with at least {beyond[-1] + 1}, as in partitions = {beyond[-1] + 1}; fewer engines are well with that."
         )

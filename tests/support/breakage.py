@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from daemon_process import ROOT, Daemon, command_of
+from daemon_process import ROOT, Daemon
 from services import missing, program
 
 # Answers as libc does, unless the file that $BREAKAGE names says: `slow N` (each sync takes N microseconds more) or
@@ -87,25 +90,45 @@ int open64(const char *a, int flags, ...) {
 }
 """
 
+ENGINE = """
+import json, sys
+from monitor.app.child import main
+from monitor.settings import load
+told = json.loads(sys.argv[1])
+told["settings"] = load(told.pop("flags")).to_json()
+sys.exit(main("engine", told))
+"""
 FENCED = 3  # exit code of an engine that somebody took the partition from
+
+
+def _flags(command: Sequence[str]) -> dict[str, Any]:
+    """What was given to `overloop run`, by name."""
+    flags: dict[str, Any] = {}
+    for name, value in itertools.pairwise(command):
+        if name == "--rules":
+            flags.setdefault("rules", []).append(value)
+        elif name.startswith("--"):
+            flags[name[2:]] = value
+    return flags
 
 
 class Twin:
     """A second engine on the home of a daemon, as its parent would start one; its log goes to a file of its own."""
 
     def __init__(self, daemon: Daemon) -> None:
-        first = daemon.child("engine")
-        pairs = Path(f"/proc/{first}/environ").read_bytes().decode().split("\0")
-        environ = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
         self.line = os.pipe()  # it dies when our end closes
         self.told = os.pipe()
-        told = json.loads(environ["_OVERLOOP_CHILD"])
-        told |= {"parent": os.getpid(), "line": self.line[0], "tell": self.told[1], "prepare": False, "wait": False}
-        environ["_OVERLOOP_CHILD"] = json.dumps(told)
+        told = {"parent": os.getpid(), "line": self.line[0], "tell": self.told[1], "number": 0}
+        told |= {"prepare": False, "wait": False, "flags": _flags(daemon.command)}
         self.log = daemon.folder / "twin.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command_of(first), env=environ, pass_fds=(self.line[0], self.told[1]), stdout=log, stderr=log
+                [sys.executable, "-c", ENGINE, json.dumps(told)],
+                env=daemon.environ,
+                pass_fds=(self.line[0], self.told[1]),
+                stdout=log,
+                stderr=log,
+                cwd=daemon.folder,
             )
 
     def said(self, action: str) -> list[dict[str, object]]:
