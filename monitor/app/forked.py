@@ -68,15 +68,19 @@ def preload() -> None:
 
 def fork(work: Callable[[], int], name: str, keep: Iterable[int]) -> Forked:
     """Run `work` in a child called `name`; its answer is the exit code. Of the open files it has those of `keep`, and
-    what it reads from standard input is nothing.
+    what it reads from standard input is nothing. Raises OSError where the system has no room for one.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that comes now is for whoever it is sent to
-    pid = os.fork()
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if pid != 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid == 0:
         _child(work, name, sorted(keep), before)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return Forked(pid)
 
 

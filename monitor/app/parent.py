@@ -27,6 +27,7 @@ log = structlog.get_logger("parent")
 FRONT, FIRST = "front", "engine"
 HUNG = 60.0  # seconds without a beat after which a child is replaced
 GRACE = 20.0  # seconds a child has to stop by itself
+AGAIN = 1.0  # seconds after which a child that could not be started is tried again
 DUMPED = 0.5  # seconds that a child has to write down what it is doing before it is killed
 LOOK = 5.0  # seconds between looks at the children when none of them says anything
 EXTEND = 60.0  # seconds more that systemd is asked for while a child says that it works on its start
@@ -117,7 +118,12 @@ class Parent:
         told["socket"] = self.listener.fileno()
         told |= {"prepare": role == FIRST and not self.prepared, "wait": role != FIRST and not self.prepared}
         told["number"] = self.roles[role]
-        process = fork(partial(live, role, told), role, passed)
+        try:
+            process = fork(partial(live, role, told), role, passed)
+        except OSError:
+            for descriptor in (line_read, line_write, told_read, told_write):
+                os.close(descriptor)
+            raise
         os.close(line_read)
         os.close(told_write)
         os.set_blocking(told_read, False)
@@ -136,8 +142,13 @@ class Parent:
                 self._bury(child)
         now = time.monotonic()
         for role in [role for role, at in self._due.items() if at <= now]:
-            del self._due[role]
-            self._spawn(role)
+            try:
+                self._spawn(role)
+            except OSError as problem:
+                self._due[role] = now + AGAIN
+                log.error(f"The {role} cannot be started ({problem.strerror}); it is tried again.", action="no_child")
+            else:
+                del self._due[role]
 
     def _bury(self, child: Child) -> None:
         """One that keeps ending is started at most once a second."""

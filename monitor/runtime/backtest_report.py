@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.core.backtest import Backtest, Firing, Near
+from monitor.core.detectors.build import takes_references
 from monitor.core.incidents.words import clock_text, duration_text, number_text
 from monitor.core.rules.model import Book, Detect, Rule
 from monitor.core.rules.wording import counted
@@ -172,7 +173,9 @@ def _when(row: Row) -> Iterator[str]:
         yield "How near it came cannot be said: its detector has no single number for it."
     if row.rule is not None and row.watched_from is None and not row.raw:
         if _budgeted(row.rule):
-            yield "It had no reference, so it watched nothing: see `overloop reference fit`."
+            given = isinstance(row.rule.form, Detect) and takes_references(row.rule.form)
+            how = "see `overloop reference fit`" if given else "it learns from the first week of what it watches"
+            yield f"It had no reference, so it watched nothing: {how}."
         elif row.near is None:
             yield "It never had enough events to judge, so it watched nothing."
 

@@ -157,5 +157,5 @@ def _refuse_fewer_partitions(folder: Path, partitions: int) -> None:
     if beyond:
         raise SpoolError(
             f"{folder} has records in partition {beyond[-1]}, but the settings ask for {partitions} only: "
-            f"start with at least {beyond[-1] + 1}, as in partitions = {beyond[-1] + 1}; fewer engines are well with that."
+            f"start with at least {beyond[-1] + 1}, as in partitions = {beyond[-1] + 1}; engines may be fewer."
         )

@@ -49,3 +49,21 @@ child.terminate()
 print(child.wait(20.0), child.poll())
 """
     assert run(script) == f"{-signal.SIGTERM} {-signal.SIGTERM}\n"
+
+
+NO_ROOM = """
+import os, signal
+from monitor.app import forked
+def refuse():
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+os.fork = refuse
+try:
+    forked.fork(lambda: 0, "x", [])
+except OSError:
+    print(len(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+"""
+
+
+def test_a_fork_for_which_there_is_no_room_leaves_no_signal_blocked() -> None:
+    done = subprocess.run([sys.executable, "-c", NO_ROOM], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
