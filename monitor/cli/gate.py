@@ -76,12 +76,22 @@ def set_(
         daemon = shared(context).daemon()
         path = f"/v1/gates/{quote(model, safe='')}"
         found = daemon.checked(daemon.call("PUT", path, {**body, "break_glass": break_glass}, headers))
+        nobody = _nobody(daemon, model)
     if output == "json":
         typer.echo(as_json(found))
     elif found["asked"] and found["state"] != state:
         say(f"The gate of {found['scope']} is still {found['state']}: it takes another person to ask for {state}, too.")
     else:
         say(f"The gate of {found['scope']} is {found['state']} (generation {found['generation']}).")
+        if nobody:
+            say(f"No event of {model} has come, and no service follows its gate: is the name right?", err=True)
+
+
+def _nobody(daemon: Daemon, model: str) -> bool:
+    """Whether neither events nor services know of a model: its name may have been typed wrong."""
+    if daemon.json("/v1/gate-clients?" + urlencode({"model": model}))["clients"]:
+        return False
+    return model not in {one["model"] for one in daemon.json("/v1/models")["models"]}
 
 
 @app.command()

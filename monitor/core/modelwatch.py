@@ -113,6 +113,8 @@ class ModelWatch(Timeline):
         if self.history is None:
             self.history = Timeline(self.name, self.book, float(batch.recorded_at[0]), history=True)
             self.history.columns.load(self.columns.save())
+            if self.aside:
+                self.history.apply(Mark("seat", self.history.since, self.name, body={"taken": False}))
         if not batch.truth:
             self.events += batch.n
             if self.join is not None and self.history.join is not None:

@@ -78,10 +78,14 @@ class Watchers:
         before, kept, self.roster = self.roster, self.live, roster
         self._budgets = {key: false_pages / sharers for key, sharers in roster.sharers.items()}
         self.live = {}
+        outside = bool(self.aside)  # without a seat: what is new and heavy waits for one, too
         for key, rule in self.rules.items():
             known = before.rules.get(key)
             promoted = known is not None and (known.stage, rule.stage) == ("shadow", "live")
             if known is None or before.meanings[key] != roster.meanings[key] or (promoted and key in self.failed):
+                if outside and is_heavy(rule):
+                    self.aside.add(key)
+                    continue
                 self._start(rule)
                 self._inherit(key, kept.get(key))
             elif key in kept:

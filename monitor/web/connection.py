@@ -163,7 +163,12 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _post(self, head: Head, body: bytes) -> bool:
-        """Hand over a post; False, and nothing has happened, if it must go the long way."""
+        """Hand over a post; False, and nothing has happened, if it must go the long way.
+
+        That is so, too, while the sender takes no answers: the long way waits until it does.
+        """
+        if self.flow.write_paused:
+            return False
         waiting = _Waiting(head, time.perf_counter())
         intake = self._heads.intake
         try:

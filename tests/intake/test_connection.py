@@ -7,6 +7,7 @@ import re
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -294,3 +295,32 @@ def test_a_sender_that_hangs_up_while_the_disk_works_harms_nobody(served: Callab
     other = here.line()
     assert other.post(event("c"))[0] == 202
     assert {"a", "c"} <= {e["id"] for e in here.site.kept()}
+
+
+def flood(here: Served, head: bytes) -> int:
+    """Post after post without reading an answer: the most that waited in the server's own memory, in bytes."""
+    line = Line.__new__(Line)
+    line.port, line.rest, line.socket = here.port, b"", socket.socket()
+    line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.socket.connect(("127.0.0.1", here.port))
+    here.lines.append(line)
+    line.socket.settimeout(3)
+    body, most = b"x\n" * 900, 0
+    for number in range(300):
+        try:
+            line.say(head % len(body) + body)
+        except TimeoutError:
+            break
+        end = time.monotonic() + 1.0
+        while len(here.counted) <= number and time.monotonic() < end:
+            time.sleep(0.002)
+        if len(here.counted) <= number:
+            break  # the server waits until its answers are read
+        transport = here.made[-1].transport
+        most = max(most, 0 if transport is None else transport.get_write_buffer_size())
+    return most
+
+
+@pytest.mark.parametrize("head", [HEAD, HEAD.replace(b"\r\n\r\n", b"\r\nConnection: Keep-Alive, x\r\n\r\n")])
+def test_a_sender_that_reads_no_answers_is_held_up(served: Callable[..., Served], head: bytes) -> None:
+    assert flood(served(), head) < 1 << 20

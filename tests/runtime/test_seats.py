@@ -12,7 +12,7 @@ from monitor.core.findings import Observation
 from monitor.core.rules.model import Absent, Book, Detect, ModelOptions, Pack, Position, Rule
 from monitor.core.step import NO_ANOMALY, Step, observe
 from monitor.core.watcher import Mark
-from monitor.runtime.seats import HOUR, Seats
+from monitor.runtime.seats import DAY, HOUR, Seats
 
 FORMS = (Detect("anomaly", ("inputs.*",)), Absent(600.0))
 RULES = tuple(Rule("p", f"R{i}", form, "high", Position("p.yaml", 1, 1)) for i, form in enumerate(FORMS))
@@ -65,19 +65,84 @@ def test_the_least_busy_models_do_without_and_a_finding_says_so_once() -> None:
     assert not [f for f in fleet.step({"a": 1}).findings if f.rule == NO_ANOMALY]
 
 
-def test_a_model_gets_a_seat_when_it_has_become_clearly_busier_and_not_before_an_hour_has_passed() -> None:
+def test_a_model_gets_a_seat_when_it_has_been_clearly_busier_for_a_day() -> None:
     fleet = Fleet(seats=1)
     fleet.step({"a": 10, "b": 1})
     fleet.step({})
     assert fleet.seated() == ["a"]
     fleet.step({"a": 10, "b": 15})
-    fleet.step({}, after=HOUR)
+    fleet.step({}, after=DAY)
     assert fleet.seated() == ["a"]  # busier, not clearly
-    fleet.step({"a": 10, "b": 50})
+    fleet.step({"b": 150})
     fleet.step({})
-    assert fleet.seated() == ["a"]  # the hour has not passed
+    assert fleet.seated() == ["a"]  # who is busier is looked at once an hour
     fleet.step({}, after=HOUR)
     assert fleet.seated() == ["b"]
+
+
+def test_hours_without_events_take_no_seat_from_anybody() -> None:
+    fleet = Fleet(seats=2)
+    fleet.step({"a": 900, "b": 800, "y": 1, "z": 1})
+    for _ in range(4):
+        fleet.step({}, after=DAY)
+        assert fleet.seated() == ["a", "b"]
+
+
+def test_a_quiet_night_takes_no_seat_for_one_event() -> None:
+    fleet = Fleet(seats=1)
+    fleet.step({"a": 9, "b": 1})
+    fleet.step({})
+    for _ in range(3):
+        fleet.step({"a": 900}, after=DAY / 2)
+        fleet.step({"b": 1}, after=DAY / 4)
+        fleet.step({"b": 1}, after=DAY / 4)
+        assert fleet.seated() == ["a"]
+
+
+def test_a_restart_takes_no_seat_from_the_busiest_of_today_for_what_was_long_ago() -> None:
+    fleet = Fleet(seats=1)
+    fleet.step({"old": 3000})
+    fleet.step({"new": 1, "old": 1})
+    fleet.step({}, after=HOUR)
+    fleet.step({"new": 1000})
+    fleet.step({}, after=3 * DAY)
+    assert fleet.seated() == ["new"]  # `old` says nothing any more
+    fleet.seats = Seats(1)  # the engine starts again
+    for _ in range(3):
+        fleet.step({"new": 100}, after=DAY)
+        assert fleet.seated() == ["new"]
+
+
+def test_a_heavy_rule_that_comes_with_a_new_book_takes_no_seats_beyond_the_limit() -> None:
+    fleet = Fleet(seats=2)
+    events = {"a": 9, "b": 8, "c": 7, "d": 6, "e": 5}
+    fleet.step(events)
+    fleet.step({})
+    assert fleet.seated() == ["a", "b"]
+    more = (*RULES, Rule("p", "R9", Detect("outlier", ("inputs.*",)), "high", Position("p.yaml", 9, 1)))
+    book = Book((Pack("p", ("*",), more),), "book2", (("*", ModelOptions()),))
+    for mark in ([Mark("book", fleet.at)], [], []):
+        fleet.at += HOUR
+        marks = (*mark, Mark("tick", fleet.at), *fleet.seats.change(fleet.at, fleet.bank))
+        step = Step(0, fleet.bank.seq + 1, 1, 0, 0, fleet.at, "book2", marks)
+        observe(fleet.bank, step, [batch_of(m, n, fleet.at) for m, n in events.items()], lambda _: book)
+    heavy = {name for name, part in fleet.bank.models.items() if {"p/R0", "p/R9"} & set(part.watchers)}
+    assert heavy == {"a", "b"}
+    assert set(fleet.bank.models["a"].watchers) >= {"p/R0", "p/R9"}
+
+
+def test_the_history_of_a_model_without_a_seat_has_no_trees_either() -> None:
+    fleet = Fleet(seats=1)
+    fleet.step({"a": 9, "b": 1})
+    fleet.step({"a": 1, "b": 1})
+    assert fleet.seated() == ["a"]
+    old = batch_of("b", 5, fleet.at + 15)
+    old.at, old.live = old.at - 5 * HOUR, False  # such as `overloop events send` of a file
+    fleet.at += 15
+    step = Step(0, fleet.bank.seq + 1, 1, 0, 0, fleet.at, "book", (Mark("tick", fleet.at),))
+    observe(fleet.bank, step, [old], lambda _: BOOK)
+    part = fleet.bank.models["b"]
+    assert part.history is not None and "p/R0" not in part.history.watchers
 
 
 def test_a_person_who_rearms_a_rule_gives_no_seat() -> None:
