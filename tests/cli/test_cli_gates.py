@@ -19,9 +19,10 @@ def said(done: Result, code: int = 0) -> str:
 
 
 def test_the_gate_of_a_part_is_set_and_shown(at: Overloop) -> None:
-    assert said(at("gate", "set", MODEL, "halt", "--operation", "refund", "--reason", "wrong sums")) == (
-        "The gate of gated/one;operation=refund is halt (generation 1)."
-    )
+    assert said(at("gate", "set", MODEL, "halt", "--operation", "refund", "--reason", "wrong sums")).splitlines() == [
+        "The gate of gated/one;operation=refund is halt (generation 1).",
+        "No event of gated/one has come, and no service follows its gate: is the name right?",
+    ]
     assert "operation refund: halt (wrong sums)" in said(at("gate", "show", MODEL))
     assert json.loads(said(at("gate", "show", MODEL, "--operation", "refund", "-o", "json")))["state"] == "halt"
     assert (
