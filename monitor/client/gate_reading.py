@@ -86,7 +86,7 @@ def read(answer: Mapping[str, Any]) -> Reading | None:
             float(terms.get("deadline_seconds", 60.0)),
             float(terms.get("sample", 0.1)),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return None
     return reading if _sound(reading) else None
 
@@ -97,7 +97,7 @@ def from_json(text: str) -> Reading | None:
         fields = json.loads(text)
         fields["parts"] = tuple(Part(*one) for one in fields["parts"])
         reading = Reading(**fields)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return None
     return reading if _sound(reading) else None
 

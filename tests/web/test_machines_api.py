@@ -21,6 +21,7 @@ WORD = {
     "waiting": "",
     "began": 1e12,
     "unwatched": 0,
+    "partitions": [0],
 }
 
 
