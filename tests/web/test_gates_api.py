@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from monitor.store.gate_clients import MOST, Applied, applied
 from monitor.web import shapes
 
 Site = Any  # of conftest
@@ -51,6 +52,7 @@ def test_the_most_restrictive_of_what_matches_is_answered_and_one_generation_cou
 
 
 def test_services_say_what_they_applied_and_only_news_is_an_audit_entry(site: Site) -> None:
+    site.model()
     assert ack(site, "h/1/a") == {"news": True}
     put(site, "review")
     assert ack(site, "h/1/a", state="review") == {"news": True}
@@ -67,6 +69,7 @@ def test_services_say_what_they_applied_and_only_news_is_an_audit_entry(site: Si
 
 
 def test_a_drill_that_nobody_follows_fails_names_them_and_leaves_no_gate_behind(site: Site) -> None:
+    site.model()
     ack(site, "h/1/a")
     made = site.post("/v1/gate-drills", {"model": "shop-eu", "timeout_seconds": 0.001}, "supervisor")
     assert made.status_code == 201
@@ -77,6 +80,39 @@ def test_a_drill_that_nobody_follows_fails_names_them_and_leaves_no_gate_behind(
     (kept,) = site.get("/v1/gate-drills?model=shop-eu").json()["drills"]
     shapes.GateDrill.model_validate(kept)
     assert kept == found
+
+
+def test_a_service_cannot_have_applied_what_was_never_said(site: Site) -> None:
+    assert "Nobody knows a model shop-eu" in ack(site, "h/1/a")["detail"]
+    site.model()
+    assert "above it" in ack(site, "h/1/a", generation=2**53, drill="halt")["detail"]
+    assert "The epoch of the gates is" in ack(site, "h/1/a", epoch="zzz")["detail"]
+    assert site.get("/v1/gate-clients?model=shop-eu").json()["clients"] == []
+    assert site.get("/v1/audit?kind=gate_ack").json()["entries"] == []
+
+
+def test_a_service_is_one_audit_entry_for_each_generation(site: Site) -> None:
+    put(site, "review")
+    put(site, "halt")
+    for generation, state in ((1, "review"), (2, "halt"), (2, "auto"), (1, "review"), (2, "halt"), (1, "auto")):
+        ack(site, "h/1/a", generation=generation, state=state)
+    entries = site.get("/v1/audit?kind=gate_ack").json()["entries"]
+    assert sorted(e["body"]["generation"] for e in entries) == [1, 2]
+    (client,) = site.get("/v1/gate-clients?model=shop-eu").json()["clients"]
+    assert client["generation"] == 2, "what comes late does not hold"
+
+
+def test_a_new_client_takes_the_place_of_the_one_that_was_silent_longest(site: Site) -> None:
+    site.model()
+    ack(site, "first")
+    site.clock.at += 1
+    with site.database.write(site.clock.at) as tx:
+        for number in range(MOST - 1):
+            applied(tx, Applied("shop-eu", f"invented-{number}", "x", "", 0, "auto"))
+    site.clock.at += 1
+    assert ack(site, "real") == {"news": True}
+    names = {one["client"] for one in site.get("/v1/gate-clients?model=shop-eu").json()["clients"]}
+    assert (len(names), "real" in names, "first" in names) == (MOST, True, False)
 
 
 def test_without_services_there_is_nothing_to_rehearse(site: Site) -> None:

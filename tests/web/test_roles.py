@@ -42,7 +42,7 @@ ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("GET", "/v1/gates", EVERYBODY, None),
     ("GET", "/v1/gates/{model}", EVERYBODY | MACHINES, None),
     ("PUT", "/v1/gates/{model}", SUPERVISORS, {"state": "review", **REASON}),
-    ("POST", "/v1/gate-acks", EVERYBODY | MACHINES, ACK),
+    ("POST", "/v1/gate-acks", ADMIN | MACHINES, ACK),
     ("GET", "/v1/gate-clients", EVERYBODY, None),
     ("GET", "/v1/gate-drills", EVERYBODY, None),
     ("POST", "/v1/gate-drills", SUPERVISORS, {"model": "shop-eu"}),

@@ -14,7 +14,7 @@ from monitor.runtime.drill import Drill
 from monitor.store import queries
 from monitor.store.gate_clients import Applied
 from monitor.web import bodies
-from monitor.web.front import Anybody, Front, Here, Supervisor, Viewer
+from monitor.web.front import Anybody, Front, Here, Machine, Supervisor, Viewer
 from monitor.web.gate_answers import LEASE, gate_answer, named
 from monitor.web.params import Model
 from monitor.web.problems import Problem
@@ -79,8 +79,11 @@ def set_gate(
 
 
 @router.post("/gate-acks")
-def acknowledge(here: Here, who: Anybody, body: bodies.GateAck) -> dict[str, Any]:
-    """A service says which generation of a gate it applied: this is what shows that the stop button works."""
+def acknowledge(here: Here, who: Machine, body: bodies.GateAck) -> dict[str, Any]:
+    """A service says which generation of a gate it applied: this is what shows that the stop button works.
+
+    Refused with 409 is a generation that there is not yet, another epoch, and a model that nobody knows.
+    """
     said = Applied(user=who.user, **body.model_dump())
     return {"news": here.desk.gate_applied(said)}
 
