@@ -212,6 +212,28 @@ def test_a_service_asks_a_person_decides_and_the_service_reads_what_holds(site: 
     assert sorted(kinds) == ["decided", "decision_asked"]
 
 
+@pytest.mark.parametrize("name", ["inputs", "proposed", "fallback"])
+@pytest.mark.parametrize("value", ['{"x":"\\ud800"}', '{"\\udfff":1}', '{"x":[{"y":"a\\ud800"}]}'])
+def test_half_a_character_is_refused_before_anybody_has_to_read_it(site: Site, name: str, value: str) -> None:
+    text = '{"model":"shop-eu","decision_id":"d","proposed":1,"%s":%s}' % (name, value)  # noqa: UP031
+    asked = site.ask("POST", "/v1/decisions", text.encode(), "ingest", Content_Type="application/json")
+    assert asked.status_code == 422 and "surrogates" in asked.text
+    id_ = site.post("/v1/decisions", ASK, "ingest").json()["id"]
+    text = '{"verdict":"change","reason":"x","answer":%s}' % value  # noqa: UP031
+    path = f"/v1/decisions/{id_}/decide"
+    done = site.ask("POST", path, text.encode(), "supervisor", Content_Type="application/json")
+    assert done.status_code == 422 and "surrogates" in done.text
+    assert [one["id"] for one in site.get("/v1/decisions").json()["decisions"]] == [id_]
+
+
+def test_secrets_in_a_list_are_not_kept(site: Site) -> None:
+    hidden = [{"password": "hunter2", "card": "4111"}, [{"deep": [{"password": "hunter2"}]}], 3, "text"]
+    asked = site.post("/v1/decisions", {**ASK, "proposed": hidden, "fallback": hidden}, "ingest").json()
+    assert "hunter2" not in json.dumps(asked) and asked["proposed"] == asked["fallback"]
+    first, second, *rest = asked["proposed"]
+    assert first["card"].startswith("h:") and (second, rest) == ([{"deep": [{}]}], [3, "text"])
+
+
 def test_after_the_deadline_what_is_safe_holds_and_is_written_down(site: Site) -> None:
     asked = site.post("/v1/decisions", ASK, "ingest").json()
     site.clock.at += 61

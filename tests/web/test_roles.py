@@ -47,7 +47,7 @@ ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("GET", "/v1/gate-drills", EVERYBODY, None),
     ("POST", "/v1/gate-drills", SUPERVISORS, {"model": "shop-eu"}),
     ("GET", "/v1/decisions", EVERYBODY, None),
-    ("POST", "/v1/decisions", EVERYBODY | MACHINES, {"model": "shop-eu", "decision_id": "1", "proposed": 1}),
+    ("POST", "/v1/decisions", ADMIN | MACHINES, {"model": "shop-eu", "decision_id": "1", "proposed": 1}),
     ("GET", "/v1/decisions/{id_}", EVERYBODY | MACHINES, None),
     ("POST", "/v1/decisions/{id_}/decide", SUPERVISORS, {"verdict": "approve", **REASON}),
     ("POST", "/v1/integrations/flagger/{model}/confirm", EVERYBODY | MACHINES, None),
