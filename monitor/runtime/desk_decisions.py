@@ -59,8 +59,8 @@ class Decisions(DeskBase):
             shown = kept.ask(tx, question)
         if shown is None:
             raise Refused(
-                f"A person was asked about {asking.decision_id} of {asking.model} already, with other inputs or another "
-                "answer: each answer takes a decision_id of its own."
+                f"A person was asked about {asking.decision_id} of {asking.model} already, with other inputs or "
+                "another answer: each answer takes a decision_id of its own."
             )
         self.told()
         return shown

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from monitor.core.rules.model import PackTerms
+from monitor.runtime.desk_decisions import WAITING
+from monitor.store.decisions import Question, ask
 from monitor.store.gate_clients import MOST, Applied, applied
 from monitor.web import shapes
 
@@ -120,6 +126,29 @@ def test_without_services_there_is_nothing_to_rehearse(site: Site) -> None:
     assert (found["passed"], found["clients"], found["p95_seconds"]) == (False, 0, None)
 
 
+def test_a_new_rule_book_reaches_open_streams(site: Site) -> None:
+    put(site, "review")
+    hub, shelf = site.front.hub, site.front.shelf
+
+    async def terms(frames: AsyncGenerator[bytes]) -> dict[str, Any]:
+        async for frame in frames:
+            if b"data: " in frame:
+                return dict(json.loads(frame.split(b"data: ")[1])["terms"])
+        raise AssertionError("the stream has ended")
+
+    async def look() -> list[int]:
+        frames = hub.stream("shop-eu")
+        found = [(await terms(frames))["deadline_seconds"] for _ in range(2)]  # the second one is remembered
+        packs = tuple(replace(one, terms=PackTerms(deadline=7.0)) for one in shelf.current.packs)
+        shelf.current = replace(shelf.current, packs=packs, digest="another")
+        hub.nudge()
+        found.append((await asyncio.wait_for(terms(frames), 2.0))["deadline_seconds"])  # at once, not at the next beat
+        await frames.aclose()
+        return found
+
+    assert asyncio.run(look()) == [60.0, 60.0, 7.0]
+
+
 # -- other doors --------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +239,23 @@ def test_a_service_asks_a_person_decides_and_the_service_reads_what_holds(site: 
     assert late.status_code == 409 and "the service has gone on" in late.json()["detail"]
     kinds = [e["kind"] for e in site.get("/v1/audit").json()["entries"] if e["kind"].startswith("deci")]
     assert sorted(kinds) == ["decided", "decision_asked"]
+
+
+@pytest.mark.parametrize("name", ["inputs", "proposed", "fallback"])
+def test_by_the_id_of_one_answer_nobody_is_asked_about_another(site: Site, name: str) -> None:
+    asked = site.post("/v1/decisions", ASK, "ingest").json()
+    other = site.post("/v1/decisions", {**ASK, name: {"label": "pay"}}, "ingest")
+    assert other.status_code == 409 and "a decision_id of its own" in other.json()["detail"]
+    assert site.get("/v1/decisions").json()["decisions"] == [asked]
+
+
+def test_answers_that_are_out_do_not_keep_others_from_being_asked_about(site: Site) -> None:
+    with site.database.write(site.clock.at) as tx:
+        for number in range(WAITING):
+            ask(tx, Question(str(number), "shop-eu", str(number), "post", {}, 1, 0, "x", site.clock.at + 600))
+    refused = site.post("/v1/decisions", {**ASK, "mode": "post"}, "ingest")
+    assert refused.status_code == 409 and "wait for a person already" in refused.json()["detail"]
+    assert site.post("/v1/decisions", ASK, "ingest").status_code == 201
 
 
 @pytest.mark.parametrize("name", ["inputs", "proposed", "fallback"])
