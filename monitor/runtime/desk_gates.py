@@ -14,6 +14,7 @@ from monitor.runtime.desk_errors import Conflict, Refused
 from monitor.runtime.desk_roles import require
 from monitor.store.database import Connection
 from monitor.store.gate_clients import Applied, applied
+from monitor.store.gates import own_gate
 from monitor.store.models import is_known
 from monitor.store.queries import gate as shown_gate
 
@@ -90,4 +91,4 @@ def _keep(sitting: Sitting, scope: Scope, before: Gate, after: Gate, wish: Wish)
 
 
 def _shown(sitting: Sitting, scope: Scope) -> dict[str, Any]:
-    return shown_gate(sitting.tx.connection, scope.model, {scope.part: scope.value} if scope.part else {})
+    return own_gate(sitting.tx.connection, scope)

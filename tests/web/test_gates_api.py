@@ -126,6 +126,19 @@ def test_without_services_there_is_nothing_to_rehearse(site: Site) -> None:
     assert (found["passed"], found["clients"], found["p95_seconds"]) == (False, 0, None)
 
 
+def test_setting_a_gate_is_answered_by_the_gate_of_the_scope_that_was_set(site: Site) -> None:
+    shelf = site.front.shelf
+    packs = tuple(replace(one, terms=PackTerms(release=2)) for one in shelf.current.packs)
+    shelf.current = replace(shelf.current, packs=packs, digest="another")
+    put(site, "halt")
+    assert put(site, "auto").status_code == 202
+    part = put(site, "review", version="3")
+    assert (part.status_code, part.json()["scope"], part.json()["state"]) == (200, "shop-eu;version=3", "review")
+    put(site, "halt", version="4")
+    first = put(site, "auto", version="4")
+    assert (first.status_code, first.json()["state"], first.json()["asked"]["to"]) == (202, "halt", "auto")
+
+
 def test_a_new_rule_book_reaches_open_streams(site: Site) -> None:
     put(site, "review")
     hub, shelf = site.front.hub, site.front.shelf

@@ -65,14 +65,15 @@ def set_gate(
 ) -> dict[str, Any]:
     """Set a gate. With If-Match, refused with 412 when somebody was faster.
 
-    Where the pack wants two people to end a halt, the first answer is 202 and shows under `asked` who wants it ended.
+    The answer is the gate of the scope that was set, whatever else holds. Where the pack wants two people to end a
+    halt, the first answer is 202 and shows under `asked` who wants it ended.
     """
     seen, scope = _generation(if_match), _scope(model, body)
     try:
         done = here.desk.gate_set(scope, body.state, body.reason, who.user, who.role, seen, body.break_glass)
     except Conflict as moved:
         raise Problem(412, str(moved), **moved.current, current=moved.current) from moved
-    answer = _read(here, model, {scope.part: scope.value} if scope.part else {})
+    answer = {**_read(here, model, {}), **done}
     response.headers["ETag"] = f'"{answer["generation"]}"'
     response.status_code = 202 if done["asked"] and body.state != done["state"] else 200
     return answer
