@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import inf
 from threading import RLock
 
-from .gate_reading import DRILL, Reading, Verdict, older, stale, standing, strictness, unheard
+from .gate_reading import DRILL, Reading, Verdict, older, stale, standing, tightened, unheard
 
 _KEPT = 1_000  # verdicts of segments and operations
 
@@ -39,8 +39,8 @@ class Board:
         with self._lock:
             known = self.reading
             if known is not None and older(reading, known):
-                if strictness(reading.state) > strictness(known.state):
-                    self.reading = known._replace(state=reading.state, reason=reading.reason)
+                self.reading = tightened(known, reading)
+                if self.reading != known:
                     self._renew(self._lease_end)
                 return True
             self.reading, self.heard = reading, self.heard or heard

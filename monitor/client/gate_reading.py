@@ -108,6 +108,18 @@ def older(new: Reading, known: Reading | None) -> bool:
     return known is not None and (new.epoch, new.generation) < (known.epoch, known.generation)
 
 
+def tightened(known: Reading, past: Reading) -> Reading:
+    """What is known, with what an answer of the past tightens: of the whole and of each part the stricter holds."""
+    parts = {(one.part, one.value): one for one in known.parts}
+    for one in past.parts:
+        there = parts.get((one.part, one.value))
+        if there is None or strictness(one.state) > strictness(there.state):
+            parts[one.part, one.value] = one
+    if strictness(past.state) > strictness(known.state):
+        known = known._replace(state=past.state, reason=past.reason)
+    return known._replace(parts=tuple(parts.values()))
+
+
 def standing(reading: Reading, named: Mapping[str, str | None]) -> Verdict:
     """What holds while the lease runs."""
     state, reason = reading.holds(named)

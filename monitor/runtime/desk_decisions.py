@@ -13,7 +13,7 @@ from monitor.runtime.desk_roles import require
 from monitor.store import decisions as kept
 from monitor.store.gates import gate as shown_gate
 
-WAITING: Final = 1_000  # decisions of a model that may wait at a time
+WAITING: Final = 1_000  # decisions of a model and mode that may wait at a time: nobody waits for those that are out
 POST: Final = 7 * 86400.0  # seconds within which somebody may look at an answer that is out
 VERDICTS: Final = {"approve": "approved", "change": "changed", "reject": "rejected"}
 
@@ -41,7 +41,7 @@ class Decisions(DeskBase):
         terms = terms_for(self.book(), asking.model)
         wait = POST if asking.mode == "post" else asking.deadline or terms.deadline
         with self.database.write(now) as tx:
-            if kept.waiting_count(tx.connection, asking.model) >= WAITING:
+            if kept.waiting_count(tx.connection, asking.model, asking.mode) >= WAITING:
                 raise Refused(f"{WAITING:,} answers of {asking.model} wait for a person already; do what is safe.")
             question = kept.Question(
                 str(uuid4()),
@@ -57,6 +57,11 @@ class Decisions(DeskBase):
                 asking.version,
             )
             shown = kept.ask(tx, question)
+        if shown is None:
+            raise Refused(
+                f"A person was asked about {asking.decision_id} of {asking.model} already, with other inputs or "
+                "another answer: each answer takes a decision_id of its own."
+            )
         self.told()
         return shown
 

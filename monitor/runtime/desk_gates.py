@@ -12,7 +12,10 @@ from monitor.core.oversight.terms import GateTerms, terms_for
 from monitor.runtime.desk_base import DeskBase, Sitting
 from monitor.runtime.desk_errors import Conflict, Refused
 from monitor.runtime.desk_roles import require
+from monitor.store.database import Connection
 from monitor.store.gate_clients import Applied, applied
+from monitor.store.gates import own_gate
+from monitor.store.models import is_known
 from monitor.store.queries import gate as shown_gate
 
 
@@ -56,7 +59,22 @@ class Gates(DeskBase):
     def gate_applied(self, said: Applied) -> bool:
         """A service says which generation it follows. Answers whether that is news."""
         with self.database.write(self.clock.now()) as tx:
+            _possible(tx.connection, said)
             return applied(tx, said)
+
+
+def _possible(connection: Connection, said: Applied) -> None:
+    """Nobody can have applied what was never said: such a word would make a drill pass. Raises Refused."""
+    now = shown_gate(connection, said.model)
+    epoch, newest = now["epoch"] or "", now["generation"]
+    if newest == 0 and not is_known(connection, said.model):
+        raise Refused(f"Nobody knows a model {said.model}: it has no events, and its gate was never set.")
+    if said.epoch != epoch:
+        raise Refused(f"The epoch of the gates is {epoch!r}, not {said.epoch!r}: read the gate again.")
+    if said.generation > newest:
+        raise Refused(
+            f"The gate of {said.model} is at generation {newest}, and {said.generation} is above it: read it again."
+        )
 
 
 def _keep(sitting: Sitting, scope: Scope, before: Gate, after: Gate, wish: Wish) -> None:
@@ -73,4 +91,4 @@ def _keep(sitting: Sitting, scope: Scope, before: Gate, after: Gate, wish: Wish)
 
 
 def _shown(sitting: Sitting, scope: Scope) -> dict[str, Any]:
-    return shown_gate(sitting.tx.connection, scope.model, {scope.part: scope.value} if scope.part else {})
+    return own_gate(sitting.tx.connection, scope)

@@ -36,8 +36,11 @@ class Question:
     version: str | None = None
 
 
-def ask(tx: Transaction, question: Question) -> dict[str, Any]:
-    """Keep a question, with its audit entry; one that was asked before stays as it is. Answers the decision."""
+def ask(tx: Transaction, question: Question) -> dict[str, Any] | None:
+    """Keep a question, with its audit entry; one that was asked before stays as it is. Answers the decision.
+
+    None, and nothing is kept: by this `decision_id` something else was asked.
+    """
     names = ("id", "model", "decision_id", "mode", "version", "asked_by", "deadline_at", "generation")
     said = {name: getattr(question, name) for name in names}
     content = {name: rows.to_json(getattr(question, name)) for name in ("inputs", "proposed", "fallback")}
@@ -45,7 +48,7 @@ def ask(tx: Transaction, question: Question) -> dict[str, Any]:
     of_answer = (table.c.model == row["model"], table.c.decision_id == row["decision_id"])
     known = tx.connection.execute(select(table).where(*of_answer)).mappings().one_or_none()
     if known is not None:
-        return _shown(known, tx.at)
+        return _shown(known, tx.at) if all(known[name] == row[name] for name in content) else None
     tx.connection.execute(insert(table), row)
     body = {"decision": question.id, "model": question.model, "decision_id": question.decision_id}
     more = {"mode": question.mode, "generation": question.generation, "proposed": question.proposed}
@@ -102,9 +105,9 @@ def next_deadline(connection: Connection) -> float | None:
     return found.scalar()
 
 
-def waiting_count(connection: Connection, model: str) -> int:
-    """How many decisions of a model wait for a person."""
-    mine = (table.c.state == "waiting", table.c.model == model)
+def waiting_count(connection: Connection, model: str, mode: str) -> int:
+    """How many decisions of a model and mode wait for a person."""
+    mine = (table.c.state == "waiting", table.c.model == model, table.c.mode == mode)
     return connection.execute(select(func.count()).select_from(table).where(*mine)).scalar() or 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from monitor.store import rows
 from monitor.store.database import Transaction
@@ -31,24 +31,35 @@ class Applied:
 
 
 def applied(tx: Transaction, said: Applied) -> bool:
-    """Keep it; answers whether it is news: another generation, or state, than the client had before.
+    """Keep it; answers whether it is news: a newer generation, or another state, than the client had before.
 
-    News of a gate that was ever set is an audit entry. Beyond `MOST` clients of a model new ones are not kept.
+    A newer generation of a gate that was ever set is an audit entry. Where a model has `MOST` clients, a new one takes
+    the place of the one that was silent longest.
     """
     mine = and_(table.c.model == said.model, table.c.client == said.client)
     known = tx.connection.execute(select(table).where(mine)).mappings().one_or_none()
     if known is None:
-        tx.connection.execute(delete(table).where(table.c.seen_at < tx.at - KEPT))
-        count = select(func.count()).select_from(table).where(table.c.model == said.model)
-        if (tx.connection.execute(count).scalar() or 0) >= MOST:
-            return False
-    same = known is not None and all(known[name] == getattr(said, name) for name in ("epoch", "generation", "state"))
+        _make_room(tx, said.model)
+    elif said.epoch == known["epoch"] and said.generation < known["generation"]:  # it came late
+        tx.connection.execute(update(table).where(mine).values(seen_at=tx.at))
+        return False
+    newer = known is None or (said.epoch, said.generation) != (known["epoch"], known["generation"])
+    same = known is not None and not newer and known["state"] == said.state
     at = known["applied_at"] if known is not None and same else tx.at
     row = rows.fit("gate_clients", {**asdict(said), "applied_at": at, "seen_at": tx.at})
     upsert(tx.connection, table, [row])
-    if not same and said.generation > 0:
+    if newer and said.generation > 0:
         tx.audit("gate_ack", said.user, {name: v for name, v in asdict(said).items() if name != "user"})
     return not same
+
+
+def _make_room(tx: Transaction, model: str) -> None:
+    tx.connection.execute(delete(table).where(table.c.seen_at < tx.at - KEPT))
+    count = select(func.count()).select_from(table).where(table.c.model == model)
+    if (tx.connection.execute(count).scalar() or 0) >= MOST:
+        silent = select(table.c.client).where(table.c.model == model).order_by(table.c.seen_at, table.c.client).limit(1)
+        gone = tx.connection.execute(silent).scalar_one()
+        tx.connection.execute(delete(table).where(table.c.model == model, table.c.client == gone))
 
 
 def clients(connection: Connection, model: str, now: float) -> list[dict[str, Any]]:

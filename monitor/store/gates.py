@@ -36,6 +36,14 @@ def gate(connection: Connection, model: str, named: Mapping[Part, str] = _NOTHIN
     return {**found, "generation": generation(own, model), "scopes": [_narrow(one) for one in narrow]}
 
 
+def own_gate(connection: Connection, scope: Scope) -> dict[str, Any]:
+    """As `gate`, but what was said of this very scope, whatever else matches."""
+    own = load_gate(connection, scope.text) or Gate(scope.text, "auto", 0, "never set", 0.0, "machine")
+    whole = gate(connection, scope.model)
+    shown = _shown(own, get_fact(connection, GATE_EPOCH))
+    return {**shown, "generation": whole["generation"], "scopes": whole["scopes"]}
+
+
 def model_gates(connection: Connection, model: str) -> list[Gate]:
     """All gates of a model that were ever set, the whole model's first."""
     text = Scope(model).text

@@ -62,6 +62,11 @@ def see_models(tx: Transaction, seen: Sequence[ModelSeen]) -> None:
             tx.audit("model_returned", "machine", {**body, "last_seen": rows.shown_time(item.last_seen)})
 
 
+def is_known(connection: Connection, model: str) -> bool:
+    """Whether events of this model ever came."""
+    return connection.execute(select(table.c.model).where(table.c.model == model)).first() is not None
+
+
 def models(connection: Connection, retired: bool = False) -> list[dict[str, Any]]:
     """Models by name, times as RFC 3339 text; the retired ones only if asked for."""
     wanted = select(table).order_by(table.c.model)

@@ -47,9 +47,18 @@ def _plain(value: Any) -> Any:
         text = json.dumps(value, allow_nan=False)
     except ValueError:
         raise ValueError("an answer holds no NaN and no infinity: JSON has no words for them") from None
+    _encodable(value)
     if len(text) > ANSWER or "\\u0000" in text:
         raise ValueError(f"an answer is at most {ANSWER:,} characters of JSON, without NUL")
     return value
+
+
+def _encodable(value: Any) -> None:
+    """Half of a pair of UTF-16 is no character: an answer with one in it could not be sent to anybody."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("an answer holds no lone surrogates (\\ud800 to \\udfff): they are no characters") from None
 
 
 def _depth(value: Any) -> int:

@@ -80,4 +80,5 @@ Operator = Annotated[Identity, Depends(require("operator"))]
 Supervisor = Annotated[Identity, Depends(require("supervisor"))]
 Admin = Annotated[Identity, Depends(require("admin"))]
 Anybody = Annotated[Identity, Depends(require("viewer", "ingest"))]  # services ask for their gate, too
+Machine = Annotated[Identity, Depends(require("admin", "ingest"))]  # what only services say
 Deployer = Annotated[Identity, Depends(require("operator", "ingest"))]

@@ -30,7 +30,7 @@ STREAMS: Final = 500  # open at a time
 LOOK: Final = 0.25  # seconds between looks at the ledger
 BEAT: Final = 5.0  # seconds between two frames of a stream
 LASTS: Final = 600.0  # seconds a stream lasts: whose token was revoked is not told for longer
-Mark = tuple[str | None, int, int]
+Mark = tuple[str | None, int, int, str]  # of the gates, and the digest of the rule book: terms are of it
 
 
 class GateHub:
@@ -127,7 +127,7 @@ class GateHub:
 
     def _now(self) -> Mark:
         with self._database.read() as connection:
-            mark = gates_mark(connection)
+            mark = (*gates_mark(connection), self._book().digest)
             if self._file is not None:
                 self._file.keep(connection, mark)
         return mark

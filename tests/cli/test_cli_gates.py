@@ -34,7 +34,9 @@ def test_the_gate_of_a_part_is_set_and_shown(at: Overloop) -> None:
 def test_who_follows_a_gate_is_listed_and_a_drill_without_anybody_fails(at: Overloop, daemon: LiveDaemon) -> None:
     assert said(at("gate", "clients", "nobody")) == "No service has said that it follows the gate of nobody."
     assert said(at("gate", "drill", "nobody"), 1).startswith("No service follows the gate of nobody now")
-    ack = {"model": "deaf", "client": "h/1/a", "epoch": "e", "generation": 0, "state": "auto"}
+    said(at("gate", "set", "deaf", "review", "--reason", "it begins"))
+    epoch = daemon.get("/v1/gates/deaf").json["epoch"]
+    ack = {"model": "deaf", "client": "h/1/a", "epoch": epoch, "generation": 0, "state": "auto"}
     assert daemon.post("/v1/gate-acks", ack).status == 200
     assert "h/1/a" in said(at("gate", "clients", "deaf"))
     assert said(at("gate", "drill", "deaf", "--timeout", "0.2"), 1).splitlines() == [

@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from monitor.client import Gate
+from monitor.client.gate_board import Board
+from monitor.client.gate_reading import Part, Reading
 
 
 def answer(
@@ -370,3 +373,15 @@ def test_a_program_with_a_gate_ends_when_it_is_done(daemon: Any) -> None:
 def test_what_no_gate_can_fall_back_to_is_refused(given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="is not what a gate can fall back to: use one of"):
         Gate("m", **given)
+
+
+def test_what_an_answer_of_the_past_tightens_of_a_part_holds_and_what_it_loosens_does_not() -> None:
+    board = Board("3", None, None)
+    board.take(Reading("e", 9, "auto", "fine", (Part("operation", "pay", "halt", "now"),)), monotonic())
+    past = (Part("version", "3", "halt", "stop"), Part("operation", "pay", "review", "before"))
+    assert board.take(Reading("e", 8, "auto", "old", past), monotonic())
+    assert (board.at(monotonic()).state, board.at(monotonic()).reason) == ("halt", "stop")
+    other = Board("4", None, None)
+    other.take(Reading("e", 9, "auto", "fine", (Part("operation", "pay", "halt", "now"),)), monotonic())
+    other.take(Reading("e", 8, "auto", "old", past), monotonic())
+    assert (other.at(monotonic()).state, other.at(monotonic(), None, "pay").state) == ("auto", "halt")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from monitor.core.rules.model import PackTerms
+from monitor.runtime.desk_decisions import WAITING
+from monitor.store.decisions import Question, ask
+from monitor.store.gate_clients import MOST, Applied, applied
 from monitor.web import shapes
 
 Site = Any  # of conftest
@@ -51,6 +58,7 @@ def test_the_most_restrictive_of_what_matches_is_answered_and_one_generation_cou
 
 
 def test_services_say_what_they_applied_and_only_news_is_an_audit_entry(site: Site) -> None:
+    site.model()
     assert ack(site, "h/1/a") == {"news": True}
     put(site, "review")
     assert ack(site, "h/1/a", state="review") == {"news": True}
@@ -67,6 +75,7 @@ def test_services_say_what_they_applied_and_only_news_is_an_audit_entry(site: Si
 
 
 def test_a_drill_that_nobody_follows_fails_names_them_and_leaves_no_gate_behind(site: Site) -> None:
+    site.model()
     ack(site, "h/1/a")
     made = site.post("/v1/gate-drills", {"model": "shop-eu", "timeout_seconds": 0.001}, "supervisor")
     assert made.status_code == 201
@@ -79,9 +88,78 @@ def test_a_drill_that_nobody_follows_fails_names_them_and_leaves_no_gate_behind(
     assert kept == found
 
 
+def test_a_service_cannot_have_applied_what_was_never_said(site: Site) -> None:
+    assert "Nobody knows a model shop-eu" in ack(site, "h/1/a")["detail"]
+    site.model()
+    assert "above it" in ack(site, "h/1/a", generation=2**53, drill="halt")["detail"]
+    assert "The epoch of the gates is" in ack(site, "h/1/a", epoch="zzz")["detail"]
+    assert site.get("/v1/gate-clients?model=shop-eu").json()["clients"] == []
+    assert site.get("/v1/audit?kind=gate_ack").json()["entries"] == []
+
+
+def test_a_service_is_one_audit_entry_for_each_generation(site: Site) -> None:
+    put(site, "review")
+    put(site, "halt")
+    for generation, state in ((1, "review"), (2, "halt"), (2, "auto"), (1, "review"), (2, "halt"), (1, "auto")):
+        ack(site, "h/1/a", generation=generation, state=state)
+    entries = site.get("/v1/audit?kind=gate_ack").json()["entries"]
+    assert sorted(e["body"]["generation"] for e in entries) == [1, 2]
+    (client,) = site.get("/v1/gate-clients?model=shop-eu").json()["clients"]
+    assert client["generation"] == 2, "what comes late does not hold"
+
+
+def test_a_new_client_takes_the_place_of_the_one_that_was_silent_longest(site: Site) -> None:
+    site.model()
+    ack(site, "first")
+    site.clock.at += 1
+    with site.database.write(site.clock.at) as tx:
+        for number in range(MOST - 1):
+            applied(tx, Applied("shop-eu", f"invented-{number}", "x", "", 0, "auto"))
+    site.clock.at += 1
+    assert ack(site, "real") == {"news": True}
+    names = {one["client"] for one in site.get("/v1/gate-clients?model=shop-eu").json()["clients"]}
+    assert (len(names), "real" in names, "first" in names) == (MOST, True, False)
+
+
 def test_without_services_there_is_nothing_to_rehearse(site: Site) -> None:
     found = site.post("/v1/gate-drills", {"model": "shop-eu"}).json()
     assert (found["passed"], found["clients"], found["p95_seconds"]) == (False, 0, None)
+
+
+def test_setting_a_gate_is_answered_by_the_gate_of_the_scope_that_was_set(site: Site) -> None:
+    shelf = site.front.shelf
+    packs = tuple(replace(one, terms=PackTerms(release=2)) for one in shelf.current.packs)
+    shelf.current = replace(shelf.current, packs=packs, digest="another")
+    put(site, "halt")
+    assert put(site, "auto").status_code == 202
+    part = put(site, "review", version="3")
+    assert (part.status_code, part.json()["scope"], part.json()["state"]) == (200, "shop-eu;version=3", "review")
+    put(site, "halt", version="4")
+    first = put(site, "auto", version="4")
+    assert (first.status_code, first.json()["state"], first.json()["asked"]["to"]) == (202, "halt", "auto")
+
+
+def test_a_new_rule_book_reaches_open_streams(site: Site) -> None:
+    put(site, "review")
+    hub, shelf = site.front.hub, site.front.shelf
+
+    async def terms(frames: AsyncGenerator[bytes]) -> dict[str, Any]:
+        async for frame in frames:
+            if b"data: " in frame:
+                return dict(json.loads(frame.split(b"data: ")[1])["terms"])
+        raise AssertionError("the stream has ended")
+
+    async def look() -> list[int]:
+        frames = hub.stream("shop-eu")
+        found = [(await terms(frames))["deadline_seconds"] for _ in range(2)]  # the second one is remembered
+        packs = tuple(replace(one, terms=PackTerms(deadline=7.0)) for one in shelf.current.packs)
+        shelf.current = replace(shelf.current, packs=packs, digest="another")
+        hub.nudge()
+        found.append((await asyncio.wait_for(terms(frames), 2.0))["deadline_seconds"])  # at once, not at the next beat
+        await frames.aclose()
+        return found
+
+    assert asyncio.run(look()) == [60.0, 60.0, 7.0]
 
 
 # -- other doors --------------------------------------------------------------------------------------------------
@@ -174,6 +252,45 @@ def test_a_service_asks_a_person_decides_and_the_service_reads_what_holds(site: 
     assert late.status_code == 409 and "the service has gone on" in late.json()["detail"]
     kinds = [e["kind"] for e in site.get("/v1/audit").json()["entries"] if e["kind"].startswith("deci")]
     assert sorted(kinds) == ["decided", "decision_asked"]
+
+
+@pytest.mark.parametrize("name", ["inputs", "proposed", "fallback"])
+def test_by_the_id_of_one_answer_nobody_is_asked_about_another(site: Site, name: str) -> None:
+    asked = site.post("/v1/decisions", ASK, "ingest").json()
+    other = site.post("/v1/decisions", {**ASK, name: {"label": "pay"}}, "ingest")
+    assert other.status_code == 409 and "a decision_id of its own" in other.json()["detail"]
+    assert site.get("/v1/decisions").json()["decisions"] == [asked]
+
+
+def test_answers_that_are_out_do_not_keep_others_from_being_asked_about(site: Site) -> None:
+    with site.database.write(site.clock.at) as tx:
+        for number in range(WAITING):
+            ask(tx, Question(str(number), "shop-eu", str(number), "post", {}, 1, 0, "x", site.clock.at + 600))
+    refused = site.post("/v1/decisions", {**ASK, "mode": "post"}, "ingest")
+    assert refused.status_code == 409 and "wait for a person already" in refused.json()["detail"]
+    assert site.post("/v1/decisions", ASK, "ingest").status_code == 201
+
+
+@pytest.mark.parametrize("name", ["inputs", "proposed", "fallback"])
+@pytest.mark.parametrize("value", ['{"x":"\\ud800"}', '{"\\udfff":1}', '{"x":[{"y":"a\\ud800"}]}'])
+def test_half_a_character_is_refused_before_anybody_has_to_read_it(site: Site, name: str, value: str) -> None:
+    text = '{"model":"shop-eu","decision_id":"d","proposed":1,"%s":%s}' % (name, value)  # noqa: UP031
+    asked = site.ask("POST", "/v1/decisions", text.encode(), "ingest", Content_Type="application/json")
+    assert asked.status_code == 422 and "surrogates" in asked.text
+    id_ = site.post("/v1/decisions", ASK, "ingest").json()["id"]
+    text = '{"verdict":"change","reason":"x","answer":%s}' % value  # noqa: UP031
+    path = f"/v1/decisions/{id_}/decide"
+    done = site.ask("POST", path, text.encode(), "supervisor", Content_Type="application/json")
+    assert done.status_code == 422 and "surrogates" in done.text
+    assert [one["id"] for one in site.get("/v1/decisions").json()["decisions"]] == [id_]
+
+
+def test_secrets_in_a_list_are_not_kept(site: Site) -> None:
+    hidden = [{"password": "hunter2", "card": "4111"}, [{"deep": [{"password": "hunter2"}]}], 3, "text"]
+    asked = site.post("/v1/decisions", {**ASK, "proposed": hidden, "fallback": hidden}, "ingest").json()
+    assert "hunter2" not in json.dumps(asked) and asked["proposed"] == asked["fallback"]
+    first, second, *rest = asked["proposed"]
+    assert first["card"].startswith("h:") and (second, rest) == ([{"deep": [{}]}], [3, "text"])
 
 
 def test_after_the_deadline_what_is_safe_holds_and_is_written_down(site: Site) -> None:

@@ -14,7 +14,7 @@ from monitor.formats import careful
 from monitor.runtime.desk_decisions import Asking
 from monitor.store import queries
 from monitor.web import bodies
-from monitor.web.front import Anybody, Front, Here, Supervisor, Viewer
+from monitor.web.front import Anybody, Front, Here, Machine, Supervisor, Viewer
 from monitor.web.params import Id, Limit, OfModel
 from monitor.web.problems import Problem
 
@@ -25,7 +25,7 @@ Wait = Annotated[float, Query(ge=0, le=30, description="seconds to wait for the 
 
 
 @router.post("", status_code=201)
-def ask(here: Here, who: Anybody, body: bodies.AskDecision) -> dict[str, Any]:
+def ask(here: Here, who: Machine, body: bodies.AskDecision) -> dict[str, Any]:
     """Ask a person about an answer. Asked again about the same answer it is the same decision."""
     given = body.model_dump()
     given["deadline"] = given.pop("deadline_seconds")
@@ -65,15 +65,19 @@ def _read(here: Front, id_: str) -> dict[str, Any]:
 
 def _without_secrets(here: Front, body: bodies.AskDecision) -> dict[str, Any]:
     """Inputs and answers as an event would be kept: secret columns hashed or left out. Raises Problem."""
-    secrets, kept = here.secrets(), {}
+    secrets = here.secrets()
+
+    def kept(value: Any, name: str, section: str) -> Any:
+        if isinstance(value, list):  # paths go on as if there were no list, as in an event
+            return [kept(item, name, section) for item in value]
+        if not isinstance(value, dict):
+            return value
+        event = {"id": body.decision_id, "model": body.model, section: value}
+        try:
+            _, _, line = careful.check(json.dumps(event).encode(), "events", secrets)
+        except careful.Refused as refused:
+            raise Problem(422, f"{name}: {refused}") from refused
+        return json.loads(line).get(section, {})
+
     sections = (("inputs", "inputs"), ("proposed", "output"), ("fallback", "output"))
-    for name, section in sections:
-        value = getattr(body, name)
-        if isinstance(value, dict):
-            event = {"id": body.decision_id, "model": body.model, section: value}
-            try:
-                _, _, line = careful.check(json.dumps(event).encode(), "events", secrets)
-            except careful.Refused as refused:
-                raise Problem(422, f"{name}: {refused}") from refused
-            kept[name] = json.loads(line).get(section, {})
-    return kept
+    return {name: kept(getattr(body, name), name, section) for name, section in sections}

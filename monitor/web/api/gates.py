@@ -14,7 +14,7 @@ from monitor.runtime.drill import Drill
 from monitor.store import queries
 from monitor.store.gate_clients import Applied
 from monitor.web import bodies
-from monitor.web.front import Anybody, Front, Here, Supervisor, Viewer
+from monitor.web.front import Anybody, Front, Here, Machine, Supervisor, Viewer
 from monitor.web.gate_answers import LEASE, gate_answer, named
 from monitor.web.params import Model
 from monitor.web.problems import Problem
@@ -65,22 +65,26 @@ def set_gate(
 ) -> dict[str, Any]:
     """Set a gate. With If-Match, refused with 412 when somebody was faster.
 
-    Where the pack wants two people to end a halt, the first answer is 202 and shows under `asked` who wants it ended.
+    The answer is the gate of the scope that was set, whatever else holds. Where the pack wants two people to end a
+    halt, the first answer is 202 and shows under `asked` who wants it ended.
     """
     seen, scope = _generation(if_match), _scope(model, body)
     try:
         done = here.desk.gate_set(scope, body.state, body.reason, who.user, who.role, seen, body.break_glass)
     except Conflict as moved:
         raise Problem(412, str(moved), **moved.current, current=moved.current) from moved
-    answer = _read(here, model, {scope.part: scope.value} if scope.part else {})
+    answer = {**_read(here, model, {}), **done}
     response.headers["ETag"] = f'"{answer["generation"]}"'
     response.status_code = 202 if done["asked"] and body.state != done["state"] else 200
     return answer
 
 
 @router.post("/gate-acks")
-def acknowledge(here: Here, who: Anybody, body: bodies.GateAck) -> dict[str, Any]:
-    """A service says which generation of a gate it applied: this is what shows that the stop button works."""
+def acknowledge(here: Here, who: Machine, body: bodies.GateAck) -> dict[str, Any]:
+    """A service says which generation of a gate it applied: this is what shows that the stop button works.
+
+    Refused with 409 is a generation that there is not yet, another epoch, and a model that nobody knows.
+    """
     said = Applied(user=who.user, **body.model_dump())
     return {"news": here.desk.gate_applied(said)}
 
