@@ -59,16 +59,16 @@ class Gates(DeskBase):
     def gate_applied(self, said: Applied) -> bool:
         """A service says which generation it follows. Answers whether that is news."""
         with self.database.write(self.clock.now()) as tx:
-            _possible(tx.connection, said)
+            _possible(tx.connection, said, any(pack.watches(said.model) for pack in self.book().packs))
             return applied(tx, said)
 
 
-def _possible(connection: Connection, said: Applied) -> None:
+def _possible(connection: Connection, said: Applied, watched: bool) -> None:
     """Nobody can have applied what was never said: such a word would make a drill pass. Raises Refused."""
     now = shown_gate(connection, said.model)
     epoch, newest = now["epoch"] or "", now["generation"]
-    if newest == 0 and not is_known(connection, said.model):
-        raise Refused(f"Nobody knows a model {said.model}: it has no events, and its gate was never set.")
+    if newest == 0 and not watched and not is_known(connection, said.model):
+        raise Refused(f"Nobody knows a model {said.model}: no pack names it, and it has neither events nor a gate.")
     if said.epoch != epoch:
         raise Refused(f"The epoch of the gates is {epoch!r}, not {said.epoch!r}: read the gate again.")
     if said.generation > newest:

@@ -89,7 +89,7 @@ def test_a_drill_that_nobody_follows_fails_names_them_and_leaves_no_gate_behind(
 
 
 def test_a_service_cannot_have_applied_what_was_never_said(site: Site) -> None:
-    assert "Nobody knows a model shop-eu" in ack(site, "h/1/a")["detail"]
+    assert "Nobody knows a model zzz" in ack(site, "h/1/a", model="zzz")["detail"]
     site.model()
     assert "above it" in ack(site, "h/1/a", generation=2**53, drill="halt")["detail"]
     assert "The epoch of the gates is" in ack(site, "h/1/a", epoch="zzz")["detail"]
