@@ -229,7 +229,7 @@ def test_more_partitions_than_a_home_with_events_has_are_refused(world: World) -
     more = Settings.from_json({**world.settings.to_json(), "partitions": 4, "engines": 4})
     with pytest.raises(StartError, match=r"in 2 partitions, and engines = 4 asks for 4: .* Start with partitions = 2"):
         prepare(world.home, more)
-    with pytest.raises(StartError, match=r"partition 1, but only 1 partitions were asked for"):
+    with pytest.raises(StartError, match=r"partition 1, but the settings ask for 1 only: .* partitions = 2"):
         prepare(world.home, Settings.from_json({**world.settings.to_json(), "partitions": 1}))
 
 
