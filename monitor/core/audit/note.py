@@ -82,10 +82,15 @@ def open_note(note: str, trusted: Iterable[Verifier], check: Check) -> str:
     return text
 
 
+def _odd(c: str) -> bool:
+    """Whether a note cannot hold it: control characters, and halves of characters, which have no bytes."""
+    return (c < " " and c != "\n") or "\ud800" <= c <= "\udfff"
+
+
 def split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     """Text and (name, key id, signature) of each signature line, unchecked. Raises NoteError."""
     text, gap, tail = note.rpartition("\n\n")
-    if not gap or not tail.endswith("\n") or any(c < " " and c != "\n" for c in note):
+    if not gap or not tail.endswith("\n") or any(map(_odd, note)):
         raise NoteError("This is no signed note: text, an empty line and signatures are expected.")
     found = []
     for line in tail.splitlines():
