@@ -50,7 +50,7 @@ def run(seed: int | None, home: Path | None, wait: bool) -> int:
         "classifier, and what it is asked and answers goes to a daemon of its own. At some row one sensor will "
         "change its unit. Press Ctrl-C to stop."
     )
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal stops the daemon too
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed terminal stops the daemon too
         signal.signal(number, _interrupt)
     try:
         with _daemon(folder) as daemon:
